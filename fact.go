@@ -1,0 +1,254 @@
+package demarc
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Type is the declared type of a fact.
+type Type uint8
+
+// The types a fact may have. TypeDocument is JSON text that is handed on as it is, such as a policy;
+// TypeRecords is a list of records whose fields are declared beside it.
+const (
+	TypeInvalid Type = iota
+	TypeBool
+	TypeInt
+	TypeNumber
+	TypeString
+	TypeTime
+	TypeStrings
+	TypeInts
+	TypeDocument
+	TypeRecords
+)
+
+var typeNames = [...]string{"invalid", "bool", "int", "number", "string", "time", "strings", "ints", "document", "records"}
+
+func (t Type) String() string { return typeNames[t] }
+
+// ParseType returns the type that a catalog names, or false.
+func ParseType(s string) (Type, bool) {
+	for i, n := range typeNames {
+		if n == s && i > 0 {
+			return Type(i), true
+		}
+	}
+	return TypeInvalid, false
+}
+
+// Element returns the type of a list's elements, and TypeInvalid for what is no list of scalars.
+func (t Type) Element() Type {
+	switch t {
+	case TypeStrings:
+		return TypeString
+	case TypeInts:
+		return TypeInt
+	default:
+		return TypeInvalid
+	}
+}
+
+// Value is one typed value of a fact. The zero Value is of TypeInvalid and stands for no value.
+// Values are immutable: a List or a Record must not be changed after it was made.
+type Value struct {
+	typ  Type
+	num  uint64 // bool, int, number (bits), time (Unix nanoseconds)
+	str  string
+	list []Value // strings, ints, records; a nil-typed element is one that is not known
+	rec  map[string]Value
+}
+
+// Bool, Int, Number, String, Time, Document, List and Record make values.
+
+// Bool makes a value of TypeBool.
+func Bool(b bool) Value {
+	if b {
+		return Value{typ: TypeBool, num: 1}
+	}
+	return Value{typ: TypeBool}
+}
+
+// Int makes a value of TypeInt.
+func Int(i int64) Value { return Value{typ: TypeInt, num: uint64(i)} }
+
+// Number makes a value of TypeNumber.
+func Number(f float64) Value { return Value{typ: TypeNumber, num: math.Float64bits(f)} }
+
+// String makes a value of TypeString.
+func String(s string) Value { return Value{typ: TypeString, str: s} }
+
+// Document makes a value of TypeDocument: JSON text.
+func Document(s string) Value { return Value{typ: TypeDocument, str: s} }
+
+// Time makes a value of TypeTime, kept in UTC.
+func Time(t time.Time) Value { return Value{typ: TypeTime, num: uint64(t.UnixNano())} }
+
+// List makes a value of a list type: TypeStrings, TypeInts or TypeRecords.
+// An element that is the zero Value is one of which nothing is known.
+func List(t Type, elements ...Value) Value { return Value{typ: t, list: elements} }
+
+// Record makes one element of a TypeRecords list.
+func Record(fields map[string]Value) Value { return Value{typ: TypeRecords, rec: fields} }
+
+// Type returns the type of v.
+func (v Value) Type() Type { return v.typ }
+
+// IsZero reports whether v is no value at all.
+func (v Value) IsZero() bool { return v.typ == TypeInvalid }
+
+// AsBool returns the value of a TypeBool.
+func (v Value) AsBool() bool { return v.num != 0 }
+
+// AsInt returns the value of a TypeInt.
+func (v Value) AsInt() int64 { return int64(v.num) }
+
+// AsNumber returns the value of a TypeNumber.
+func (v Value) AsNumber() float64 { return math.Float64frombits(v.num) }
+
+// AsString returns the text of a TypeString or a TypeDocument.
+func (v Value) AsString() string { return v.str }
+
+// AsTime returns the value of a TypeTime, in UTC.
+func (v Value) AsTime() time.Time { return time.Unix(0, int64(v.num)).UTC() }
+
+// Elements returns the elements of a list, nil for anything else.
+func (v Value) Elements() []Value { return v.list }
+
+// Fields returns the fields of a record, nil for anything else.
+func (v Value) Fields() map[string]Value { return v.rec }
+
+// Partial reports whether a list has elements of which nothing is known.
+func (v Value) Partial() bool {
+	for _, e := range v.list {
+		if e.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// String returns v as a person reads it: a list is bracketed, a string stands bare.
+func (v Value) String() string {
+	switch v.typ {
+	case TypeInvalid:
+		return "unknown"
+	case TypeBool:
+		return strconv.FormatBool(v.AsBool())
+	case TypeInt:
+		return strconv.FormatInt(v.AsInt(), 10)
+	case TypeNumber:
+		return strconv.FormatFloat(v.AsNumber(), 'g', -1, 64)
+	case TypeTime:
+		return v.AsTime().Format(time.RFC3339)
+	case TypeString, TypeDocument:
+		return v.str
+	case TypeStrings, TypeInts:
+		var b strings.Builder
+		b.WriteByte('[')
+		for i, e := range v.list {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(e.String())
+		}
+		b.WriteByte(']')
+		return b.String()
+	case TypeRecords:
+		out, err := json.Marshal(v)
+		if err != nil {
+			return fmt.Sprintf("%d records", len(v.list))
+		}
+		return string(out)
+	}
+	panic("demarc: value of type " + strconv.Itoa(int(v.typ)))
+}
+
+// MarshalJSON writes v as the JSON value that it came from; an unknown value is null.
+func (v Value) MarshalJSON() ([]byte, error) {
+	switch v.typ {
+	case TypeInvalid:
+		return []byte("null"), nil
+	case TypeBool, TypeInt:
+		return []byte(v.String()), nil
+	case TypeNumber:
+		return json.Marshal(v.AsNumber())
+	case TypeTime:
+		return json.Marshal(v.AsTime().Format(time.RFC3339))
+	case TypeString, TypeDocument:
+		return json.Marshal(v.str)
+	case TypeRecords:
+		if v.rec != nil {
+			return json.Marshal(v.rec)
+		}
+		fallthrough
+	case TypeStrings, TypeInts:
+		if v.list == nil {
+			return []byte("[]"), nil
+		}
+		return json.Marshal(v.list)
+	}
+	panic("demarc: value of type " + strconv.Itoa(int(v.typ)))
+}
+
+// Equal reports whether v and w are the same value of the same type.
+func (v Value) Equal(w Value) bool {
+	if v.typ != w.typ || v.num != w.num || v.str != w.str || len(v.list) != len(w.list) || len(v.rec) != len(w.rec) {
+		return false
+	}
+	for i := range v.list {
+		if !v.list[i].Equal(w.list[i]) {
+			return false
+		}
+	}
+	for k, x := range v.rec {
+		y, ok := w.rec[k]
+		if !ok || !x.Equal(y) {
+			return false
+		}
+	}
+	return true
+}
+
+// Origin says how the value of a fact came to be, or why there is none.
+type Origin uint8
+
+// The origins of a fact. The first three come with a value, the others do not.
+const (
+	Read        Origin = iota // the document says so
+	Defaulted                 // the document leaves it out, and the provider documents what that means
+	Presumed                  // nothing says so; the catalog presumes it, with its reason
+	NotCarried                // this dialect has no place for it
+	Absent                    // the document could carry it and does not, and no default is documented
+	Projected                 // the document is a summary or a projection that left it out
+	AfterApply                // a plan knows it only after apply, or an intrinsic cannot be resolved
+	Denied                    // reading it was denied
+	BadValue                  // it was there, and could not be understood
+	Unresolved                // it lies in another resource that was not delivered
+	NotAttached               // a part that might carry it could not be attached to its parent
+)
+
+var originTexts = [...]string{
+	"read", "default, not read", "presumed",
+	"this dialect cannot carry it", "the document does not say", "left out of this summary",
+	"known only after apply", "reading it was denied", "its value could not be understood",
+	"the resource it lies in was not delivered", "a part that may carry it could not be attached",
+}
+
+func (o Origin) String() string { return originTexts[o] }
+
+// Known reports whether a fact of this origin has a value.
+func (o Origin) Known() bool { return o <= Presumed }
+
+// Fact is one typed value read from a resource's configuration, or the reason why it is unknown.
+type Fact struct {
+	Value  Value
+	Origin Origin
+}
+
+// Known reports whether f has a value.
+func (f Fact) Known() bool { return f.Origin.Known() && !f.Value.IsZero() }

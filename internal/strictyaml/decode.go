@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"math"
 	"reflect"
@@ -58,22 +59,27 @@ func Decode(file string, data []byte, into any) error {
 	if root := d.parse(data); root != nil && d.check(root, 0) && !isNull(root) {
 		d.value(root, v.Elem())
 	}
-	return d.errs.Err()
+	err := d.errs.Err()
+	if d.more {
+		err = append(d.errs, &Error{File: file, Msg: "more mistakes follow; they are not listed"})
+	}
+	return err
 }
 
 // Decoder decodes the nodes of one file. It is not safe for concurrent use.
 type Decoder struct {
 	file  string
-	lines []string // of the file, split when first asked for
 	data  string
+	lines []string // of data, split when first asked for
 	errs  Errors
+	more  bool // there were more than MaxErrors
 }
 
 // Decode decodes n into the value that into points to, and reports whether it found no mistake in it.
 func (d *Decoder) Decode(n *yaml.Node, into any) bool {
 	before := len(d.errs)
 	d.value(n, reflect.ValueOf(into).Elem())
-	return len(d.errs) == before
+	return len(d.errs) == before && !d.more
 }
 
 // Errorf reports a mistake at n.
@@ -83,12 +89,11 @@ func (d *Decoder) Errorf(n *yaml.Node, format string, args ...any) {
 
 // ErrorAt reports a mistake at pos.
 func (d *Decoder) ErrorAt(pos Pos, format string, args ...any) {
-	switch {
-	case len(d.errs) < MaxErrors:
-		d.errs.Addf(pos, format, args...)
-	case len(d.errs) == MaxErrors:
-		d.errs.Addf(Pos{File: d.file, Line: math.MaxInt}, "too many mistakes; the rest is not listed")
+	if len(d.errs) == MaxErrors {
+		d.more = true
+		return
 	}
+	d.errs.Addf(pos, format, args...)
 }
 
 // Pos returns the place of n.
@@ -278,7 +283,7 @@ func (d *Decoder) structure(n *yaml.Node, v reflect.Value) {
 
 // Entries ranges over the keys and values of a mapping. It reports anything that is no mapping, and passes over
 // keys that were reported already.
-func (d *Decoder) Entries(n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
+func (d *Decoder) Entries(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	return func(yield func(key, value *yaml.Node) bool) {
 		if n.Kind != yaml.MappingNode {
 			d.want(n, "a mapping")

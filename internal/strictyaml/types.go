@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -81,7 +80,7 @@ func (d *Decoder) blockPos(n *yaml.Node) Pos {
 		blank++
 	}
 	own := len(value) - len(strings.TrimLeft(value, " ")) // spaces that belong to the value
-	for i := n.Line; i < len(d.lines); i++ {
+	for i := n.Line; i < len(d.lines) && value != ""; i++ {
 		text := strings.TrimLeft(d.lines[i], " ")
 		if strings.TrimSpace(text) == "" {
 			continue
@@ -109,7 +108,7 @@ func fieldsOf(t reflect.Type) fields {
 		switch {
 		case option == "pos":
 			f.pos = i
-		case key != "" && key != "-" && utf8.ValidString(key):
+		case key != "" && key != "-":
 			f.byKey[key] = i
 		}
 	}

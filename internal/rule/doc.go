@@ -1,0 +1,20 @@
+// Package rule compiles CEL expressions over typed facts, and evaluates them in three-valued logic.
+//
+// An expression reads the facts that a service declares, each as facts.NAME, and nothing else. A name that is not
+// declared or a wrong type is an error of Compile, with its line and column. A fact that is not known makes the
+// result unknown, unless the result is the same whatever the fact is: `false && unknown` is false.
+//
+// Besides CEL's operators and size, contains, startsWith, endsWith, matches, exists, exists_one, all, filter and map
+// there are these functions:
+//
+//	lowerAscii                     of a string, as a method
+//	versionAtLeast(v, '1.30')      compares versions, as versionAtLeast's comment says
+//	openToWorld(cidr)              whether a firewall source covers the internet
+//	ageDays(time)                  whole days before the as-of date
+//	policyIsPublic(doc)            whether an IAM policy lets anybody in
+//	policyIsAdmin(doc)             whether it allows everything
+//	policyAllows(doc, 'iam:X')     whether it allows an action on every resource
+//
+// What an evaluation may cost is bounded: by an estimate when the expression is compiled, and by counting where a
+// list is longer than was estimated.
+package rule

@@ -1,0 +1,118 @@
+package rule
+
+import (
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	celenv "cel.dev/cel-go/common/env"
+	"cel.dev/cel-go/common/functions"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+)
+
+// standard lists what is taken from CEL's standard library. Left out is what would undo the types of facts
+// (dyn, type), has and the bytes and calendar functions that no fact needs.
+var standard = []string{
+	operators.Conditional, operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.NotStrictlyFalse,
+	operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals,
+	operators.Add, operators.Subtract, operators.Multiply, operators.Divide, operators.Modulo, operators.Negate,
+	operators.In, operators.Index,
+	"size", "contains", "startsWith", "endsWith", "matches",
+	"int", "double", "string", "timestamp", "duration",
+}
+
+// functionNames lists the functions that a misspelt name may have been meant to be.
+var functionNames = []string{
+	"versionAtLeast", "openToWorld", "ageDays", "policyIsPublic", "policyIsAdmin", "policyAllows",
+	"lowerAscii", "size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string", "timestamp", "duration",
+}
+
+// functionCosts says what our functions cost at most, in CEL's units.
+var functionCosts = map[string]uint64{
+	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "lowerAscii": 10,
+	"policyIsPublic": 2000, "policyIsAdmin": 2000, "policyAllows": 2000,
+}
+
+// baseEnv is what every environment shares: functions, macros and limits.
+var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
+	var include []*celenv.Function
+	for _, name := range standard {
+		include = append(include, celenv.NewFunction(name))
+	}
+	return cel.NewCustomEnv(
+		cel.StdLib(cel.StdLibSubset(&celenv.LibrarySubset{ExcludeMacros: []string{"has"}, IncludeFunctions: include})),
+		cel.CrossTypeNumericComparisons(true),
+		cel.ParserExpressionSizeLimit(MaxLength),
+		cel.ParserRecursionLimit(MaxNesting),
+		cel.ASTValidators(
+			cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateRegexLiterals(),
+			cel.ValidateHomogeneousAggregateLiterals(), cel.ValidateComprehensionNestingLimit(MaxLoops),
+		),
+		cel.Function("lowerAscii", cel.MemberOverload("string_lower_ascii", []*cel.Type{cel.StringType}, cel.StringType,
+			cel.UnaryBinding(func(v ref.Val) ref.Val { return types.String(lowerASCII(string(v.(types.String)))) }))),
+		cel.Function("versionAtLeast", cel.Overload("version_at_least", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType,
+			cel.BinaryBinding(func(v, least ref.Val) ref.Val {
+				return boolOrError(versionAtLeast(string(v.(types.String)), string(least.(types.String))))
+			}))),
+		cel.Function("openToWorld", cel.Overload("open_to_world", []*cel.Type{cel.StringType}, cel.BoolType,
+			cel.UnaryBinding(func(v ref.Val) ref.Val { return boolOrError(openToWorld(string(v.(types.String)))) }))),
+		// The as-of date is an argument of the evaluation, so the implementation comes with it.
+		cel.Function("ageDays", cel.Overload("age_days", []*cel.Type{cel.TimestampType}, cel.IntType, cel.LateFunctionBinding())),
+		policyFunction("policyIsPublic", policy.isPublic),
+		policyFunction("policyIsAdmin", policy.isAdmin),
+		cel.Function("policyAllows",
+			cel.Overload("policy_allows_document", []*cel.Type{documentType, cel.StringType}, cel.BoolType, cel.BinaryBinding(policyAllows)),
+			cel.Overload("policy_allows_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType, cel.BinaryBinding(policyAllows))),
+	)
+})
+
+// policyFunction declares a function of a policy, which is a document or, as an element of a list, a string.
+func policyFunction(name string, f func(policy) bool) cel.EnvOption {
+	binding := cel.UnaryBinding(func(v ref.Val) ref.Val {
+		p, err := parsePolicy(documentText(v))
+		return boolOrError(err == nil && f(p), err)
+	})
+	return cel.Function(name,
+		cel.Overload(name+"_document", []*cel.Type{documentType}, cel.BoolType, binding),
+		cel.Overload(name+"_string", []*cel.Type{cel.StringType}, cel.BoolType, binding))
+}
+
+func policyAllows(doc, action ref.Val) ref.Val {
+	p, err := parsePolicy(documentText(doc))
+	return boolOrError(err == nil && p.allows(string(action.(types.String))), err)
+}
+
+func documentText(v ref.Val) string {
+	if s, ok := v.(types.String); ok {
+		return string(s)
+	}
+	return v.(document).text
+}
+
+func boolOrError(b bool, err error) ref.Val {
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return types.Bool(b)
+}
+
+// ageDays is bound to the as-of date of an evaluation.
+func ageDays(asOf time.Time) functions.LateBoundOp {
+	return func(_ string, args ...ref.Val) ref.Val {
+		t := args[0].(types.Timestamp)
+		return types.Int(math.Floor(asOf.Sub(t.Time).Hours() / 24))
+	}
+}
+
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,237 @@
+package rule
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/functions"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/interpreter"
+
+	"github.com/demarc/demarc"
+)
+
+// Program is a compiled expression. It is immutable and safe for concurrent use.
+type Program struct {
+	src       Source
+	want      demarc.Type
+	constants map[string][]demarc.Value
+	run       cel.Program
+	bounded   func() (cel.Program, error) // the same, counting its steps; for lists longer than was estimated
+
+	names    []string // of the facts that are read, sorted
+	fields   []*Field // their declarations
+	records  []*recordType
+	unknowns []*types.Unknown // what each is while it is unknown
+	vars     []variable
+}
+
+// variable is a name in the checked expression, and what it stands for.
+type variable struct {
+	name string
+	fact int // index in Program.names
+	half half
+}
+
+type half uint8
+
+const (
+	whole half = iota // the fact; a list that is open is unknown
+	known             // the elements of a list that are known
+	open              // whether there may be more: false or unknown
+)
+
+// Result is what an expression comes to.
+type Result struct {
+	Value   demarc.Value // the zero Value if it is unknown
+	Missing []string     // the facts that made it unknown, sorted
+	Err     error        // what failed while it was evaluated, such as a policy that is no JSON; the Value is unknown then
+}
+
+// Known reports whether the expression has a value.
+func (r Result) Known() bool { return !r.Value.IsZero() }
+
+// True reports whether the expression is a condition that is known to hold.
+func (r Result) True() bool { return r.Value.Type() == demarc.TypeBool && r.Value.AsBool() }
+
+// False reports whether the expression is a condition that is known not to hold.
+func (r Result) False() bool { return r.Value.Type() == demarc.TypeBool && !r.Value.AsBool() }
+
+// bind finds the variables that the expression reads.
+func (p *Program) bind(a *celast.AST, facts []Field, records *recordTypes) {
+	vars := make(map[string]half)    // by the name of the variable
+	names := make(map[string]string) // of the facts, by the name of the variable
+	walk(a.Expr(), func(e celast.Expr) {
+		name, ok := factOf(e)
+		if !ok {
+			return
+		}
+		h := whole
+		if base, ok := strings.CutSuffix(name, knownSuffix); ok {
+			name, h = base, known
+		} else if base, ok := strings.CutSuffix(name, openSuffix); ok {
+			name, h = base, open
+		}
+		vars[e.AsIdent()], names[e.AsIdent()] = h, name
+	})
+	p.names = slices.Compact(slices.Sorted(maps.Values(names)))
+	for i, name := range p.names {
+		at, _ := slices.BinarySearchFunc(facts, name, func(f Field, name string) int { return strings.Compare(f.Name, name) })
+		p.fields = append(p.fields, &facts[at])
+		p.records = append(p.records, records.types[recordName(name)])
+		p.unknowns = append(p.unknowns, types.NewUnknown(int64(i), types.NewAttributeTrail(name)))
+	}
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		fact, _ := slices.BinarySearch(p.names, names[name])
+		p.vars = append(p.vars, variable{name, fact, vars[name]})
+	}
+}
+
+// Source returns the expression and its place.
+func (p *Program) Source() Source { return p.src }
+
+// Type returns the type of the result.
+func (p *Program) Type() demarc.Type { return p.want }
+
+// Facts returns the names of the facts that the expression reads, sorted. Eval takes them in this order.
+func (p *Program) Facts() []string { return p.names }
+
+// Constants returns the values that the expression compares each fact with, in the order of the text and each
+// once. They tell apart all that the expression tells apart:
+//
+//   - facts.engine == 'a', facts.engine in ['a', 'b'], facts.engine.startsWith('a'), versionAtLeast(facts.engine, '1')
+//     are strings of "engine"; a list's elements stand under the name of the list
+//   - facts.rules.exists(r, r.port < 22) is an int of "rules.port"
+//   - size(facts.rules) > 3 is an int of "size(rules)"
+//   - ageDays(facts.created) > 90 is an int, of days, of "created"
+func (p *Program) Constants() map[string][]demarc.Value { return p.constants }
+
+// Eval evaluates the expression over the facts that it reads, in the order of Facts, as of a date. Facts that are
+// not known, lists with elements that are not known, and fields that a record does not have are unknowns, and the
+// answer is a value only if it is the same whatever they are.
+func (p *Program) Eval(facts []demarc.Fact, asOf time.Time) Result {
+	if len(facts) != len(p.names) {
+		panic(fmt.Sprintf("rule: Eval got %d facts, the expression reads %d", len(facts), len(p.names)))
+	}
+	run := p.run
+	if manyElements(facts) {
+		var err error
+		if run, err = p.bounded(); err != nil {
+			return p.failed(err)
+		}
+	}
+	e := evaluations.Get().(*evaluation)
+	e.program, e.facts, e.asOf = p, facts, asOf
+	e.values = append(e.values[:0], make([]ref.Val, len(p.vars))...)
+	defer e.release()
+
+	// CEL knows unknowns itself: a variable may resolve to a types.Unknown, wherever it is used. The other way,
+	// cel.PartialVars with a pattern per unknown fact, makes every variable's lookup match the patterns, and cannot
+	// say that a field of one record is unknown and the same field of the next is not.
+	out, _, err := run.Eval(e)
+	if err != nil {
+		return p.failed(err)
+	}
+	if u, ok := out.(*types.Unknown); ok {
+		return Result{Missing: p.missing(u)}
+	}
+	v, err := demarcValue(out, p.want)
+	if err != nil {
+		return p.failed(err)
+	}
+	return Result{Value: v}
+}
+
+func (p *Program) failed(err error) Result {
+	return Result{Err: fmt.Errorf("%s:%d:%d: evaluate %q: %w", p.src.File, p.src.Line, p.src.Column, p.src.Text, err)}
+}
+
+func (p *Program) missing(u *types.Unknown) []string {
+	var names []string
+	for _, id := range u.IDs() {
+		names = append(names, p.names[id])
+	}
+	return names
+}
+
+// manyElements reports whether the facts hold more elements than the cost of an expression is estimated at.
+func manyElements(facts []demarc.Fact) bool {
+	n := 0
+	for _, f := range facts {
+		elements := f.Value.Elements()
+		if n += len(elements); n > maxElements {
+			return true
+		}
+		if f.Value.Type() != demarc.TypeRecords {
+			continue
+		}
+		for _, e := range elements {
+			for _, x := range e.Fields() {
+				n += len(x.Elements())
+			}
+		}
+	}
+	return n > maxElements
+}
+
+// evaluation gives CEL the variables of one Eval. It implements interpreter.FunctionActivation.
+type evaluation struct {
+	program *Program
+	facts   []demarc.Fact
+	asOf    time.Time
+	values  []ref.Val // of the variables, each made when it is first read
+}
+
+var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
+
+func (e *evaluation) release() {
+	clear(e.values)
+	*e = evaluation{values: e.values}
+	evaluations.Put(e)
+}
+
+// Parent implements interpreter.Activation.
+func (e *evaluation) Parent() interpreter.Activation { return nil }
+
+// ResolveName implements interpreter.Activation.
+func (e *evaluation) ResolveName(name string) (any, bool) {
+	for i := range e.program.vars {
+		if e.program.vars[i].name != name {
+			continue
+		}
+		if e.values[i] == nil {
+			e.values[i] = e.value(e.program.vars[i])
+		}
+		return e.values[i], true
+	}
+	return nil, false
+}
+
+// ResolveFunction implements interpreter.FunctionActivation.
+func (e *evaluation) ResolveFunction(name string) (functions.LateBoundOp, bool) {
+	if name != "ageDays" {
+		return nil, false
+	}
+	return ageDays(e.asOf), true
+}
+
+func (e *evaluation) value(v variable) ref.Val {
+	f, unknown := e.facts[v.fact], e.program.unknowns[v.fact]
+	switch {
+	case !f.Known():
+		return unknown
+	case v.half != known && f.Value.Partial():
+		return unknown
+	case v.half == open:
+		return types.False
+	default:
+		return celValue(f.Value, e.program.fields[v.fact], e.program.records[v.fact], unknown)
+	}
+}

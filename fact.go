@@ -63,7 +63,7 @@ type Value struct {
 	rec  map[string]Value
 }
 
-// Bool, Int, Number, String, Time, Document, List and Record make values.
+// Bool, Int, Number, String, Time, JSON, List and Record make values.
 
 // Bool makes a value of TypeBool.
 func Bool(b bool) Value {
@@ -82,8 +82,8 @@ func Number(f float64) Value { return Value{typ: TypeNumber, num: math.Float64bi
 // String makes a value of TypeString.
 func String(s string) Value { return Value{typ: TypeString, str: s} }
 
-// Document makes a value of TypeDocument: JSON text.
-func Document(s string) Value { return Value{typ: TypeDocument, str: s} }
+// JSON makes a value of TypeDocument: JSON text.
+func JSON(s string) Value { return Value{typ: TypeDocument, str: s} }
 
 // Time makes a value of TypeTime, kept in UTC.
 func Time(t time.Time) Value { return Value{typ: TypeTime, num: uint64(t.UnixNano())} }

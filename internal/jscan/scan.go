@@ -100,6 +100,9 @@ type Captures struct {
 // NewCaptures returns room for so many slots.
 func NewCaptures(slots int) *Captures { return &Captures{values: make([][]byte, slots)} }
 
+// Len returns how many slots there are.
+func (c *Captures) Len() int { return len(c.values) }
+
 // Get returns the raw value in a slot, nil if there was none.
 func (c *Captures) Get(slot int) []byte {
 	if slot < 0 {
@@ -145,6 +148,18 @@ func Scan(text []byte, root *Node, c *Captures) error {
 		return s.errorAt(i, "the end of the value")
 	}
 	return nil
+}
+
+// Rescan is Scan for a text that lay inside a captured value: root is that value's node. What it captures is
+// added to c.
+func Rescan(text []byte, root *Node, c *Captures) error {
+	slot := root.Slot
+	inner := *root
+	inner.Slot = -1
+	if slot >= 0 {
+		c.put(slot, text)
+	}
+	return Scan(text, &inner, c)
 }
 
 // Valid returns nil if text is one JSON value, and a *SyntaxError if it is not.

@@ -1,0 +1,9 @@
+// Package catalog holds what demarc knows about providers' services, as YAML. docs/adding-a-service.md is its format.
+package catalog
+
+import "embed"
+
+// Files is the whole catalog.
+//
+//go:embed *.yaml */*.yaml
+var Files embed.FS

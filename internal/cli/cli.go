@@ -1,0 +1,88 @@
+// Package cli is the command line of demarc: one file for each command.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Streams are the standard streams of a run.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// The exit codes. They are part of the interface: docs/commands.md.
+const (
+	exitDone       = 0
+	exitError      = 1 // usage or runtime error: nothing useful was done
+	exitIncomplete = 2 // done, but something could not be read
+	exitGate       = 3 // a gate that --fail-on asked for failed; goes before exitIncomplete
+)
+
+// outcome ends a command that did its work with an exit code other than 0.
+type outcome struct{ code int }
+
+func (o outcome) Error() string { return fmt.Sprintf("exit code %d", o.code) }
+
+// errReported ends a command whose error has been shown already.
+var errReported = errors.New("reported")
+
+// app is what every command is given: the streams, the environment and the flags of all commands.
+type app struct {
+	Streams
+	getenv func(string) string
+
+	catalogDirs []string
+	noColor     bool
+	quiet       bool
+	logLevel    string
+	offline     bool
+}
+
+// Main runs a command line and returns its exit code.
+func Main(ctx context.Context, args []string, streams Streams, getenv func(string) string) int {
+	a := &app{Streams: streams, getenv: getenv}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	err := root.ExecuteContext(ctx)
+	var done outcome
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &done):
+		return done.code
+	case errors.Is(err, errReported):
+		return exitError
+	default:
+		fmt.Fprintf(a.Err, "demarc: %v\n", err)
+		return exitError
+	}
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "demarc",
+		Short: "Who holds each security duty of each cloud resource, why, and is our part done?",
+		Long: `demarc finds the demarcation line of the cloud's shared responsibility model, for every resource
+an organization runs: who holds each security duty, on what ground, whether our part is done,
+and what moved. It reads inventories, plans and templates in the providers' own formats.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringArrayVar(&a.catalogDirs, "catalog", nil, "add or override services from `DIR`, in the format of the catalog")
+	flags.BoolVar(&a.noColor, "no-color", false, "no colours; so does the environment variable NO_COLOR")
+	flags.BoolVar(&a.quiet, "quiet", false, "only results and errors")
+	flags.StringVar(&a.logLevel, "log-level", "warn", "`LEVEL` of the log on standard error: debug, info, warn, error")
+	flags.BoolVar(&a.offline, "offline", false, "no network; without live sources demarc never uses any")
+	root.AddCommand(a.catalogCommand())
+	return root
+}

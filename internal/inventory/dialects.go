@@ -1,0 +1,540 @@
+package inventory
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/jscan"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// add hands a record on.
+func (r *Reader) add(rec *record) { r.out = append(r.out, rec) }
+
+// refFor returns what a type is: a service of the catalog, or what stands for the unknown; nil for a type that is
+// known to be no resource.
+func (r *Reader) refFor(doc *demarc.Document, provider, typ string) *rulebook.TypeRef {
+	if ref := r.inv.book.Find(doc.Dialect, typ); ref != nil {
+		return ref
+	}
+	if r.inv.book.Ignored(doc.Dialect, typ) {
+		r.note(demarc.NoteSkipped, doc.Pos, "type %s is no resource", typ)
+		return nil
+	}
+	r.note(demarc.NoteUnclassified, doc.Pos, "type %s is not in the catalog", typ)
+	return r.inv.loose(doc.Dialect, provider, typ)
+}
+
+// awsConfig reads one configuration item.
+// Source: https://docs.aws.amazon.com/config/latest/APIReference/API_ConfigurationItem.html, read 2026-11-23.
+func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
+	body := doc.Body
+	if doc.Form == demarc.FormJSONString {
+		if body = openJSON(body); body == nil || body[0] != '{' {
+			r.note(demarc.NoteRefused, doc.Pos, "expected a configuration item as JSON in a string")
+			return
+		}
+	}
+	if !r.scan(plan, c, doc, body) {
+		return
+	}
+	typ := plan.text(c, "resourceType")
+	if typ == "" {
+		r.note(demarc.NoteRefused, doc.Pos, "expected a configuration item with a resourceType")
+		return
+	}
+	status := plan.text(c, "configurationItemStatus")
+	if strings.Contains(status, "Deleted") || strings.Contains(status, "NotRecorded") {
+		r.note(demarc.NoteSkipped, doc.Pos, "%s %s is %s", typ, plan.text(c, "resourceId"), status)
+		return
+	}
+	for _, member := range []string{"configuration", "supplementaryConfiguration"} {
+		// The history API and select queries write the configuration as a string of JSON.
+		if raw := plan.raw(c, member); len(raw) > 2 && raw[0] == '"' {
+			if inner := openJSON(raw); inner != nil {
+				if err := jscan.Rescan(inner, plan.root.At(member), c); err != nil {
+					r.refuse(doc, err)
+					return
+				}
+			}
+		}
+	}
+	ref := r.refFor(doc, "aws", typ)
+	if ref == nil {
+		return
+	}
+	at := surroundings{account: plan.text(c, "accountId"), region: plan.text(c, "awsRegion")}
+	if at.account == "" {
+		at.account = plan.text(c, "awsAccountId")
+	}
+	arn, id := plan.text(c, "arn"), plan.text(c, "resourceId")
+	if fromARN := arnParts(arn); fromARN.account != "" && at.account == "" {
+		at.account, at.region = fromARN.account, fromARN.region
+	}
+	rec := r.element(plan, c, doc, ref, at)
+	rec.typ = typ
+	rec.captured, _ = parseTime(plan.text(c, "configurationItemCaptureTime"))
+	if rec.id == "" {
+		rec.id = arn
+	}
+	if rec.id == "" {
+		rec.id = strings.Join([]string{rec.account, rec.region, typ, id}, ":")
+	}
+	if rec.name == "" {
+		if rec.name = plan.text(c, "resourceName"); rec.name == "" {
+			rec.name = id
+		}
+	}
+	rec.aliases = append(rec.aliases, id, plan.text(c, "resourceName"), arn)
+	r.add(rec)
+}
+
+// arnParts returns the partition, region and account of an ARN.
+func arnParts(arn string) surroundings {
+	p := strings.SplitN(arn, ":", 6)
+	if len(p) < 6 || p[0] != "arn" {
+		return surroundings{}
+	}
+	return surroundings{partition: p[1], region: p[3], account: p[4]}
+}
+
+// envelope reads an element of an API body: AWS SDK and CLI responses, OpenStack, vSphere and Microsoft Graph.
+func (r *Reader) envelope(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
+	if err := jscan.Valid(doc.Body); err != nil {
+		r.refuse(doc, err)
+		return
+	}
+	matched := false
+	for _, ref := range r.inv.book.Envelopes(doc.Dialect) {
+		if doc.Dialect == demarc.Graph {
+			if !strings.EqualFold(ref.Context, doc.Context) || len(ref.Envelope) > 0 && ref.Envelope[0] != doc.Envelope {
+				continue
+			}
+			matched = r.envelopeElements(plan, c, doc, ref, nil, matched) || matched
+			continue
+		}
+		first, rest := "", []string(nil)
+		if len(ref.Envelope) > 0 {
+			first, rest = ref.Envelope[0], ref.Envelope[1:]
+		}
+		if first == doc.Envelope {
+			matched = r.envelopeElements(plan, c, doc, ref, rest, matched) || matched
+		}
+	}
+	if !matched {
+		what := doc.Envelope
+		if doc.Context != "" {
+			what = doc.Context
+		}
+		r.note(demarc.NoteUnclassified, doc.Pos, "no service of the catalog reads %s body %q", doc.Dialect, what)
+	}
+}
+
+// envelopeElements follows the rest of an envelope and reads each element that has what the type asks for.
+// taken says that another service has read the elements as its resources.
+func (r *Reader) envelopeElements(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef, rest []string, taken bool) bool {
+	if taken && ref.Part == nil {
+		return false
+	}
+	some := false
+	var follow func(raw []byte, rest []string)
+	follow = func(raw []byte, rest []string) {
+		if len(rest) > 0 {
+			key, each := strings.CutSuffix(rest[0], "[]")
+			v := jscan.Member(raw, key, false)
+			if each {
+				jscan.Elements(v, func(e []byte) bool {
+					follow(e, rest[1:])
+					return true
+				})
+			} else if !jscan.IsNull(v) {
+				follow(v, rest[1:])
+			}
+			return
+		}
+		if len(raw) == 0 || raw[0] != '{' || ref.Has != "" && jscan.Member(raw, ref.Has, plan.fold) == nil {
+			return
+		}
+		some = true
+		c.Reset()
+		if jscan.Scan(raw, plan.root, c) != nil {
+			return // it was valid as a whole
+		}
+		if rec := r.envelopeRecord(plan, c, doc, ref, raw); rec != nil {
+			r.add(rec)
+		}
+	}
+	follow(doc.Body, rest)
+	return some
+}
+
+var zoneName = regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-\d+)(?:[a-z]|-)`)
+
+func (r *Reader) envelopeRecord(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef, raw []byte) *record {
+	summary := doc.Summary
+	doc.Summary = summary || ref.Summary
+	defer func() { doc.Summary = summary }()
+	var at surroundings
+	switch doc.Dialect {
+	case demarc.AWSAPI:
+		if state := plan.text(c, "State.Name"); state == "terminated" || state == "shutting-down" || strings.EqualFold(plan.text(c, "Status"), "deleted") {
+			r.note(demarc.NoteSkipped, doc.Pos, "%s is %s", ref.Type, strings.ToLower(state+plan.text(c, "Status")))
+			return nil
+		}
+		at = awsSurroundings(plan, c, doc, raw)
+		rec := r.element(plan, c, doc, ref, at)
+		if from := arnParts(rec.id); from.account != "" {
+			rec.account = from.account
+			if from.region != "" {
+				rec.region = from.region
+			}
+		}
+		if rec.id == "" && ref.Part == nil {
+			r.note(demarc.NoteRefused, doc.Pos, "%s: nothing in the body names it", ref.Type)
+			return nil
+		}
+		return rec
+	case demarc.OpenStack, demarc.VSphere:
+		return r.cloudRecord(plan, c, doc, ref)
+	case demarc.Graph:
+		rec := r.element(plan, c, doc, ref, at)
+		id := plan.text(c, "id")
+		if rec.name == "" {
+			rec.name = plan.text(c, "displayName")
+		}
+		if rec.id == "" {
+			rec.id = id
+		}
+		rec.aliases = append(rec.aliases, id)
+		return rec // the tenant comes before the id when it is settled
+	default:
+		panic("inventory: envelope of dialect " + string(doc.Dialect))
+	}
+}
+
+// awsSurroundings finds the account and the region of a body: from its owner, an ARN or a zone.
+func awsSurroundings(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, raw []byte) surroundings {
+	var at surroundings
+	if doc.Source != nil {
+		at.account, at.region = doc.Source.Account, doc.Source.Region
+	}
+	for _, zone := range []string{plan.text(c, "Placement.AvailabilityZone"), plan.text(c, "AvailabilityZone")} {
+		if m := zoneName.FindStringSubmatch(zone); m != nil {
+			at.region = m[1]
+		}
+	}
+	if owner := plan.text(c, "OwnerId"); owner != "" {
+		at.account = owner
+	} else if owner := scalarText(jscan.Member(doc.Body, "OwnerId", true)); owner != "" {
+		at.account = owner
+	}
+	for _, text := range [][]byte{raw, doc.Body} {
+		for rest := text; at.account == "" || at.region == ""; {
+			i := bytes.Index(rest, []byte(`"arn:aws`))
+			if i < 0 {
+				break
+			}
+			rest = rest[i+1:]
+			end := bytes.IndexByte(rest, '"')
+			if end < 0 {
+				break
+			}
+			from := arnParts(string(rest[:end]))
+			if at.account == "" && len(from.account) == 12 {
+				at.account, at.partition = from.account, from.partition
+			}
+			if at.region == "" && from.region != "" {
+				at.region = from.region
+			}
+		}
+	}
+	return at
+}
+
+// cloudRecord reads a body of OpenStack or vSphere: its id is the cloud, the project, the type and the uuid.
+func (r *Reader) cloudRecord(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef) *record {
+	cloud := string(doc.Dialect)
+	if doc.Source != nil && doc.Source.Declared {
+		cloud += "/" + doc.Source.Name
+	}
+	var at surroundings
+	var id string
+	if doc.Dialect == demarc.OpenStack {
+		if s := plan.text(c, "status"); strings.EqualFold(s, "deleted") || strings.EqualFold(s, "soft_deleted") {
+			r.note(demarc.NoteSkipped, doc.Pos, "%s %s is %s", ref.Type, plan.text(c, "id"), s)
+			return nil
+		}
+		for _, member := range []string{"project_id", "tenant_id", "os-vol-tenant-attr:tenant_id", "owner"} {
+			if at.account = plan.text(c, member); at.account != "" {
+				break
+			}
+		}
+		id = plan.text(c, "id")
+	} else {
+		for _, member := range []string{"config.instanceUuid", "config.uuid", "self.value", "name"} {
+			if id = plan.text(c, member); id != "" {
+				break
+			}
+		}
+	}
+	rec := r.element(plan, c, doc, ref, at)
+	if rec.name == "" {
+		rec.name = plan.text(c, "name")
+	}
+	own := rec.id
+	if own == "" {
+		own = id
+	}
+	if own == "" {
+		own = rec.name
+	}
+	if own == "" && ref.Part == nil {
+		r.note(demarc.NoteRefused, doc.Pos, "%s: nothing in the body names it", ref.Type)
+		return nil
+	}
+	parts := []string{cloud}
+	if at.account != "" {
+		parts = append(parts, at.account)
+	}
+	rec.id = strings.Join(append(parts, ref.Type, own), "/")
+	rec.aliases = append(rec.aliases, own, id, rec.name)
+	if doc.Dialect == demarc.VSphere {
+		rec.aliases = append(rec.aliases, plan.text(c, "self.value"))
+	}
+	return rec
+}
+
+// arm reads one Azure resource, or a template.
+// Source: https://learn.microsoft.com/en-us/azure/azure-resource-manager/templates/syntax, read 2026-11-23.
+func (r *Reader) arm(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
+	if doc.Form == demarc.FormTemplate {
+		r.armTemplate(plan, c, doc)
+		return
+	}
+	if !r.scan(plan, c, doc, doc.Body) {
+		return
+	}
+	id, typ := plan.text(c, "id"), plan.text(c, "type")
+	if typ == "" {
+		typ = armType(id)
+	}
+	if id == "" && typ == "" {
+		r.note(demarc.NoteRefused, doc.Pos, "expected an Azure resource with an id and a type")
+		return
+	}
+	if typ == "" {
+		r.note(demarc.NoteRefused, doc.Pos, "expected a type for %q", id)
+		return
+	}
+	if s := plan.text(c, "properties.provisioningState"); strings.EqualFold(s, "Deleting") || strings.EqualFold(s, "Deleted") {
+		r.note(demarc.NoteSkipped, doc.Pos, "%s is %s", id, s)
+		return
+	}
+	ref := r.refFor(doc, "azure", typ)
+	if ref == nil {
+		return
+	}
+	if jscan.IsNull(plan.raw(c, "properties")) {
+		doc.Summary = true // a projection, or a list that leaves the properties out
+	}
+	rec := r.element(plan, c, doc, ref, armSurroundings(id, plan.text(c, "subscriptionId"), plan.text(c, "location")))
+	rec.typ = typ
+	if rec.id == "" {
+		rec.id = strings.ToLower(strings.TrimSuffix(id, "/"))
+	}
+	if rec.id == "" {
+		rec.id = strings.ToLower(strings.Join([]string{"", "subscriptions", rec.account, "providers", typ, plan.text(c, "name")}, "/"))
+		rec.weak = true
+	}
+	if rec.name == "" {
+		if rec.name = plan.text(c, "name"); rec.name == "" {
+			rec.name = id[strings.LastIndexByte(id, '/')+1:]
+		}
+	}
+	rec.aliases = append(rec.aliases, rec.id)
+	r.add(rec)
+}
+
+func armSurroundings(id, subscription, location string) surroundings {
+	at := surroundings{account: subscription, region: strings.ToLower(strings.ReplaceAll(location, " ", ""))}
+	parts := strings.Split(id, "/")
+	if len(parts) > 2 && strings.EqualFold(parts[1], "subscriptions") {
+		at.account = strings.ToLower(parts[2])
+	}
+	return at
+}
+
+// armType returns the type that an ARM id speaks of: what follows its last "providers", without the names.
+func armType(id string) string {
+	parts := strings.Split(strings.Trim(id, "/"), "/")
+	at := -1
+	for i, p := range parts {
+		if strings.EqualFold(p, "providers") {
+			at = i
+		}
+	}
+	if at < 0 {
+		if len(parts) == 4 && strings.EqualFold(parts[2], "resourceGroups") {
+			return "Microsoft.Resources/resourceGroups"
+		}
+		if len(parts) == 2 && strings.EqualFold(parts[0], "subscriptions") {
+			return "Microsoft.Resources/subscriptions"
+		}
+		return ""
+	}
+	if at+2 >= len(parts) {
+		return ""
+	}
+	typ := parts[at+1]
+	for i := at + 2; i < len(parts); i += 2 {
+		typ += "/" + parts[i]
+	}
+	return typ
+}
+
+// cai reads one asset of Cloud Asset Inventory: a resource, or the policies of one, on a line of its own.
+// Source: https://cloud.google.com/asset-inventory/docs/reference/rest/v1/TopLevel/exportAssets, read 2026-11-23.
+func (r *Reader) cai(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
+	if !r.scan(plan, c, doc, doc.Body) {
+		return
+	}
+	typ := plan.text(c, "assetType")
+	if typ == "" {
+		typ = plan.text(c, "asset_type")
+	}
+	name := plan.text(c, "name")
+	if typ == "" || name == "" {
+		r.note(demarc.NoteRefused, doc.Pos, "expected an asset with a name and an assetType")
+		return
+	}
+	if plan.text(c, "deleted") == "true" {
+		r.note(demarc.NoteSkipped, doc.Pos, "%s is deleted", name)
+		return
+	}
+	ref := r.refFor(doc, "gcp", typ)
+	if ref == nil {
+		return
+	}
+	at := surroundings{region: plan.text(c, "resource.location"), account: gcpProject(name)}
+	if at.account == "" {
+		jscan.Elements(plan.raw(c, "ancestors"), func(e []byte) bool {
+			if p, ok := strings.CutPrefix(scalarText(e), "projects/"); ok {
+				at.account = p
+			}
+			return at.account == ""
+		})
+	}
+	if at.account == "" {
+		at.account = gcpProject("/" + plan.text(c, "ancestry_path") + "/")
+	}
+	if at.account == "" {
+		at.account = gcpProject(plan.text(c, "resource.parent"))
+	}
+	if at.region == "" {
+		at.region = gcpLocation(name)
+	}
+	rec := r.element(plan, c, doc, ref, at)
+	rec.typ = typ
+	if rec.captured, _ = parseTime(plan.text(c, "updateTime")); rec.captured.IsZero() {
+		rec.captured, _ = parseTime(plan.text(c, "update_time"))
+	}
+	if rec.id == "" {
+		rec.id = name
+	}
+	if rec.name == "" {
+		rec.name = name[strings.LastIndexByte(name, '/')+1:]
+	}
+	// Other resources speak of it by its path without the service, or by its own name.
+	rec.aliases = append(rec.aliases, name, rec.name, scalarText(plan.raw(c, "resource.data.name")))
+	if _, path, ok := strings.Cut(strings.TrimPrefix(name, "//"), "/"); ok {
+		rec.aliases = append(rec.aliases, path)
+	}
+	r.add(rec)
+}
+
+func after(text, marker string) string {
+	_, rest, ok := strings.Cut(text, marker)
+	if !ok {
+		return ""
+	}
+	rest, _, _ = strings.Cut(rest, "/")
+	return rest
+}
+
+func gcpProject(name string) string {
+	if p := after(name, "/projects/"); p != "" {
+		return p
+	}
+	return after(name, "/project/")
+}
+
+func gcpLocation(name string) string {
+	for _, marker := range []string{"/locations/", "/regions/", "/zones/"} {
+		if l := after(name, marker); l != "" {
+			return l
+		}
+	}
+	return ""
+}
+
+// kubernetes reads one API object.
+func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
+	if !r.scan(plan, c, doc, doc.Body) {
+		return
+	}
+	kind, version := plan.text(c, "kind"), plan.text(c, "apiVersion")
+	if kind == "" {
+		kind = doc.Context // items of a list do not repeat it
+	}
+	name := plan.text(c, "metadata.name")
+	if kind == "" || name == "" {
+		r.note(demarc.NoteRefused, doc.Pos, "expected a Kubernetes object with a kind and a metadata.name")
+		return
+	}
+	if plan.text(c, "metadata.deletionTimestamp") != "" {
+		r.note(demarc.NoteSkipped, doc.Pos, "%s %s is being deleted", kind, name)
+		return
+	}
+	typ := kind
+	if group, _, ok := strings.Cut(version, "/"); ok {
+		typ = group + "/" + kind
+	} else if version == "" {
+		typ = r.inv.kinds(kind)
+	}
+	ref := r.refFor(doc, "kubernetes", typ)
+	if ref == nil {
+		return
+	}
+	cluster := "cluster"
+	if doc.Source != nil {
+		if cluster = doc.Source.Account; cluster == "" {
+			cluster = doc.Source.Name
+		}
+	}
+	rec := r.element(plan, c, doc, ref, surroundings{account: cluster})
+	rec.typ, rec.name, rec.account = typ, name, cluster
+	parts := []string{"kubernetes", cluster}
+	namespace := plan.text(c, "metadata.namespace")
+	if namespace != "" {
+		parts = append(parts, namespace)
+	}
+	rec.id = strings.Join(append(parts, kind, name), "/")
+	uid := plan.text(c, "metadata.uid")
+	rec.aliases = append(rec.aliases, uid)
+	rec.uid = uid
+	if doc.Form != demarc.FormResource || doc.Source != nil && strings.HasSuffix(doc.Source.Input, ".yaml") && uid == "" {
+		rec.rank = rankTemplate // a manifest, not what runs
+	}
+	jscan.Elements(plan.raw(c, "metadata.ownerReferences"), func(e []byte) bool {
+		if string(jscan.Member(e, "controller", false)) == "true" {
+			rec.owner = strings.Join(append(parts, scalarText(jscan.Member(e, "kind", false)), scalarText(jscan.Member(e, "name", false))), "/")
+		}
+		return rec.owner == ""
+	})
+	if kind == "Node" {
+		rec.roles = r.inv.nodeRoles(plan.text(c, "spec.providerID"), plan.raw(c, "metadata.labels"))
+	}
+	r.add(rec)
+}

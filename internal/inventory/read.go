@@ -1,0 +1,436 @@
+package inventory
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/jscan"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// record is what is kept of one document between the passes: identity, references and numbered facts.
+type record struct {
+	ref      *rulebook.TypeRef
+	service  *rulebook.Service
+	id       string
+	weak     bool // the id lacks a part that would make it unique
+	aliases  []string
+	provider string
+	account  string
+	region   string
+	typ      string
+	name     string
+	tags     map[string]string
+	row      Row
+	refs     [][]string // by relation; nil: not known
+	by       []string   // of a part: what its parent is called
+	address  string     // of a Terraform or template resource, within its input
+	uid      string     // of a Kubernetes object
+	owner    string     // of a Kubernetes object: the id of its controller
+	roles    *observedRoles
+	rank     rank
+	captured time.Time
+	pos      demarc.Position
+	source   *demarc.Source
+	sequence int64
+	implied  bool
+	origins  []demarc.Position
+}
+
+// rank orders what documents say: what was observed beats what was declared.
+type rank uint8
+
+const (
+	rankTemplate rank = iota
+	rankPlan
+	rankState
+	rankObserved
+)
+
+// observedRoles is what a Kubernetes node tells of whose it is.
+type observedRoles struct {
+	host, operator demarc.Party
+	assumed        bool // the node names nobody that the catalog knows
+}
+
+// Reader turns documents into records. It is used by one goroutine; Inventory makes one for each.
+type Reader struct {
+	inv      *Inventory
+	captures map[demarc.Dialect]*jscan.Captures
+	cache    map[cacheKey]map[string]uint32
+	scratch  []byte
+	out      []*record
+	notes    []demarc.Note
+}
+
+type cacheKey struct {
+	t    *typePlan
+	fact int
+}
+
+const (
+	maxCached    = 4096 // raw values remembered for one fact
+	maxCachedRaw = 256  // bytes of a raw value that is remembered
+)
+
+// Read reads one document. What it holds is kept by the Inventory; what a person must know is noted there.
+func (r *Reader) Read(doc demarc.Document) {
+	plan := r.inv.plans.get(doc.Dialect)
+	c := r.captures[doc.Dialect]
+	if c == nil || c.Len() < plan.slots {
+		c = jscan.NewCaptures(plan.slots)
+		r.captures[doc.Dialect] = c
+	}
+	switch doc.Dialect {
+	case demarc.AWSConfig:
+		r.awsConfig(plan, c, &doc)
+	case demarc.AWSAPI, demarc.OpenStack, demarc.VSphere, demarc.Graph:
+		r.envelope(plan, c, &doc)
+	case demarc.CloudFormation:
+		r.cloudFormation(plan, c, &doc)
+	case demarc.ARM:
+		r.arm(plan, c, &doc)
+	case demarc.CAI:
+		r.cai(plan, c, &doc)
+	case demarc.Kubernetes:
+		r.kubernetes(plan, c, &doc)
+	case demarc.Terraform:
+		r.terraform(plan, c, &doc)
+	default:
+		panic("inventory: document of dialect " + string(doc.Dialect))
+	}
+}
+
+func (r *Reader) note(kind demarc.NoteKind, p demarc.Position, format string, args ...any) {
+	r.notes = append(r.notes, demarc.Note{Kind: kind, Pos: p, Message: fmt.Sprintf(format, args...)})
+}
+
+// scan captures the declared paths of a text; false and a note if it is not valid JSON.
+func (r *Reader) scan(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, body []byte) bool {
+	c.Reset()
+	if err := jscan.Scan(body, plan.root, c); err != nil {
+		r.refuse(doc, err)
+		return false
+	}
+	return true
+}
+
+func (r *Reader) refuse(doc *demarc.Document, err error) {
+	pos := doc.Pos
+	if syntax, ok := err.(*jscan.SyntaxError); ok { //nolint:errorlint // jscan returns nothing else
+		if pos.Offset >= 0 {
+			pos.Offset += syntax.Offset
+		}
+		r.note(demarc.NoteRefused, pos, "expected %s, found %s", syntax.Expected, syntax.Found)
+		return
+	}
+	r.note(demarc.NoteRefused, pos, "%v", err)
+}
+
+// text returns the string in a known slot, "" if there is none. Numbers are text too.
+func (plan *dialectPlan) text(c *jscan.Captures, name string) string {
+	slot, ok := plan.known[name]
+	if !ok {
+		panic("inventory: no slot " + name)
+	}
+	return scalarText(c.Get(slot))
+}
+
+func (plan *dialectPlan) raw(c *jscan.Captures, name string) []byte { return c.Get(plan.known[name]) }
+
+func scalarText(raw []byte) string {
+	if jscan.IsNull(raw) {
+		return ""
+	}
+	if s, ok := jscan.IsString(raw); ok {
+		return s
+	}
+	if raw[0] == '{' || raw[0] == '[' {
+		return ""
+	}
+	return string(raw)
+}
+
+// surroundings is what a document says, or its source says for it.
+type surroundings struct{ account, region, partition string }
+
+// element makes the record of one resource or part whose paths are captured in c.
+func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef, at surroundings) *record {
+	t := plan.types[ref]
+	if t == nil { // what the catalog does not know has no facts
+		t = &typePlan{ref: ref}
+	}
+	s := ref.Service
+	rec := &record{
+		ref: ref, service: s, provider: s.Provider, typ: ref.Type, pos: doc.Pos, source: doc.Source, sequence: doc.Sequence,
+		account: at.account, region: at.region, rank: rankObserved,
+	}
+	if doc.Source != nil {
+		if rec.account == "" {
+			rec.account = doc.Source.Account
+		}
+		if rec.region == "" {
+			rec.region = doc.Source.Region
+		}
+	}
+	for _, slot := range plan.tags {
+		if rec.tags = tags(c.Get(slot), rec.tags); rec.tags != nil {
+			break
+		}
+	}
+	r.facts(plan, c, doc, t, rec)
+	rec.refs = make([][]string, len(s.Relations))
+	for _, ref := range t.refs {
+		rec.refs[ref.relation] = r.references(plan, c, ref.path)
+	}
+	if ref.Part != nil && t.by != nil {
+		rec.by = r.references(plan, c, t.by)
+	}
+	if v, ok := r.fill(plan, c, t.account, at); ok && v != "" {
+		rec.account = v
+	}
+	if v, ok := r.fill(plan, c, t.region, at); ok && v != "" {
+		rec.region = v
+	}
+	rec.name, _ = r.fill(plan, c, t.name, at)
+	for _, a := range t.aliases {
+		if v, ok := r.fill(plan, c, a, at); ok && v != "" {
+			rec.aliases = append(rec.aliases, v)
+		}
+	}
+	at.account, at.region = rec.account, rec.region
+	id, whole := r.fill(plan, c, t.id, at)
+	rec.id, rec.weak = id, !whole
+	return rec
+}
+
+// fill makes the text of a template. whole is false if a value was missing.
+func (r *Reader) fill(plan *dialectPlan, c *jscan.Captures, t templatePlan, at surroundings) (text string, whole bool) {
+	if len(t) == 0 {
+		return "", false
+	}
+	whole = true
+	var b strings.Builder
+	for _, part := range t {
+		v := part.literal
+		switch part.surrounding {
+		case "account":
+			v = at.account
+		case "region":
+			v = at.region
+		case "partition":
+			if v = at.partition; v == "" {
+				v = partitionOf(at.region)
+			}
+		}
+		if part.path != nil {
+			what, _ := part.path.look(c, plan.fold, plan.single)
+			for _, raw := range what.values {
+				if v = scalarText(raw); v != "" {
+					break
+				}
+			}
+			if v == "" && len(t) > 1 {
+				return "", false
+			}
+		}
+		whole = whole && v != ""
+		b.WriteString(v)
+	}
+	return b.String(), whole
+}
+
+// partitionOf returns the AWS partition that a region lies in. Source: the regions' names.
+func partitionOf(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	default:
+		return "aws"
+	}
+}
+
+// facts numbers every fact of a resource.
+func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, t *typePlan, rec *record) {
+	s := t.ref.Service
+	cols := r.inv.table.columns(s)
+	rec.row = Row{cols, make([]uint32, len(cols))}
+	for i := range cols {
+		origin := demarc.NotCarried
+		switch {
+		case s.Facts[i].Via >= 0:
+			origin = demarc.Unresolved
+		case s.Facts[i].Derive != nil:
+			origin = demarc.Absent
+		case doc.Form == demarc.FormError && t.carries[i]:
+			origin = demarc.Denied
+		}
+		rec.row.numbers[i] = uint32(origin)
+	}
+	if doc.Form == demarc.FormError {
+		return
+	}
+	unknownAfterApply := []byte(nil)
+	if doc.Form == demarc.FormPlanChange {
+		unknownAfterApply = plan.raw(c, "change.after_unknown")
+	}
+	for _, f := range t.facts {
+		what, asked := f.path.look(c, plan.fold, plan.single)
+		fact := &s.Facts[f.fact]
+		if !what.present {
+			rec.row.numbers[f.fact] = cols[f.fact].number(r.missing(fact, f.path, doc, unknownAfterApply))
+			continue
+		}
+		key := r.rawKey(what, asked)
+		cache := r.cache[cacheKey{t, f.fact}]
+		if key != nil {
+			if n, ok := cache[string(key)]; ok {
+				rec.row.numbers[f.fact] = n
+				continue
+			}
+		}
+		v, ok := convertFact(fact, what, asked, plan.fold, plan.single)
+		var got demarc.Fact
+		switch {
+		case ok && v.IsZero():
+			got = demarc.Fact{Origin: demarc.AfterApply}
+		case ok:
+			got = demarc.Fact{Value: v}
+		case asked == rulebook.WhetherSet:
+			got = r.missing(fact, f.path, doc, unknownAfterApply)
+			key = nil
+		default:
+			got = demarc.Fact{Origin: demarc.BadValue}
+			shown := "a value"
+			if !fact.Sensitive && fact.Type != demarc.TypeDocument && (fact.Values != nil || fact.Map != nil) {
+				shown = fmt.Sprintf("%.40q", what.values[0])
+			}
+			r.note(demarc.NoteBadValue, doc.Pos, "%s: fact %s: %s that is not of type %s or not one that is known", s.ID, fact.Name, shown, fact.Type)
+			key = nil
+		}
+		n := cols[f.fact].number(got)
+		rec.row.numbers[f.fact] = n
+		if key != nil && len(cache) < maxCached {
+			if cache == nil {
+				cache = map[string]uint32{}
+				r.cache[cacheKey{t, f.fact}] = cache
+			}
+			cache[string(key)] = n
+		}
+	}
+}
+
+// rawKey returns the bytes that decide the value, nil if there are too many of them.
+func (r *Reader) rawKey(what found, asked rulebook.Question) []byte {
+	key := append(r.scratch[:0], byte(asked))
+	for _, v := range what.values {
+		if len(key)+len(v) > maxCachedRaw {
+			return nil
+		}
+		key = append(append(key, v...), 0)
+	}
+	r.scratch = key
+	return key
+}
+
+// missing says what it means that a document does not hold a fact for which it has a place.
+func (r *Reader) missing(f *rulebook.Fact, path pathPlan, doc *demarc.Document, afterUnknown []byte) demarc.Fact {
+	if len(afterUnknown) > 0 {
+		for _, a := range path {
+			if unknownAt(afterUnknown, a.keys) {
+				return demarc.Fact{Origin: demarc.AfterApply}
+			}
+		}
+	}
+	if doc.Summary {
+		return demarc.Fact{Origin: demarc.Projected}
+	}
+	if d, ok := f.Defaults[doc.Dialect]; ok {
+		return demarc.Fact{Value: d.Value, Origin: demarc.Defaulted}
+	}
+	return demarc.Fact{Origin: demarc.Absent}
+}
+
+// unknownAt reports whether a plan's mask of what is known only after apply covers the value at keys.
+func unknownAt(mask []byte, keys []string) bool {
+	for {
+		if len(mask) > 0 && mask[0] == '[' {
+			only, ok := onlyElement(mask)
+			if !ok {
+				return bytes.Contains(mask, []byte("true"))
+			}
+			mask = only
+		}
+		if jscan.IsNull(mask) {
+			return false
+		}
+		if mask[0] == 't' {
+			return true
+		}
+		if len(keys) == 0 {
+			return bytes.Contains(mask, []byte("true"))
+		}
+		mask = jscan.Member(mask, keys[0], false)
+		keys = keys[1:]
+	}
+}
+
+// references returns the ids that a path leads to: an empty list where there certainly are none, nil where
+// nobody knows. A reference of a template to its own resource is its logical id behind "#".
+func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, p pathPlan) []string {
+	what, _ := p.look(c, plan.fold, plan.single)
+	out := []string{}
+	add := func(raw []byte) bool {
+		if isUnresolved(raw) {
+			to, _ := jscan.IsString(jscan.Member(raw, "to", false))
+			out = append(out, "#"+to) // "#" alone: something, but nobody knows what
+			return true
+		}
+		if s := scalarText(raw); s != "" {
+			out = append(out, s)
+		}
+		return true
+	}
+	for _, raw := range what.values {
+		if raw[0] == '[' {
+			jscan.Elements(raw, add)
+		} else {
+			add(raw)
+		}
+	}
+	return out
+}
+
+// tags reads tags in any of their forms: an object, or a list of {Key, Value}.
+func tags(raw []byte, into map[string]string) map[string]string {
+	if jscan.IsNull(raw) {
+		return into
+	}
+	put := func(k, v string) {
+		if k == "" {
+			return
+		}
+		if into == nil {
+			into = map[string]string{}
+		}
+		into[k] = v
+	}
+	switch raw[0] {
+	case '{':
+		jscan.Members(raw, func(k string, v []byte) bool {
+			put(k, scalarText(v))
+			return true
+		})
+	case '[':
+		jscan.Elements(raw, func(e []byte) bool {
+			put(scalarText(jscan.Member(e, "key", true)), scalarText(jscan.Member(e, "value", true)))
+			return true
+		})
+	}
+	return into
+}

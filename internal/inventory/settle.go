@@ -1,0 +1,829 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// Item is one resource with its facts, ready to be judged.
+type Item struct {
+	Resource demarc.Resource
+	Service  *rulebook.Service
+	Facts    Row
+	Roles    *ObservedRoles
+	// Inside says that another resource that is present is the more specific one for this one's guest.* duties.
+	Inside bool
+}
+
+// ObservedRoles is who plays the roles of a resource by what its surroundings tell, before the estate speaks.
+type ObservedRoles struct {
+	Host     demarc.Party
+	Operator demarc.Party
+	Assumed  bool
+}
+
+// Settled is what all documents of a run come to.
+type Settled struct {
+	Items []Item // sorted by id
+	Drift []demarc.Drift
+	Notes Notes
+	// Parts counts the documents that became part of another resource.
+	Parts int
+}
+
+// Settle brings the records together. The Inventory cannot be read into afterwards.
+func (inv *Inventory) Settle() *Settled {
+	s := &settler{inv: inv, out: &Settled{Notes: inv.notes}, live: inv.records}
+	// What follows depends on order only through this: the same input gives the same output, however it was read.
+	slices.SortFunc(s.live, func(a, b *record) int {
+		return cmp.Or(cmp.Compare(a.inputKey(), b.inputKey()), cmp.Compare(a.sequence, b.sequence), strings.Compare(a.id, b.id), strings.Compare(a.typ, b.typ))
+	})
+	s.tenants()
+	s.merge()
+	s.joinWeak()
+	s.parts()
+	s.controlled()
+	s.imply()
+	s.clusterRoles()
+	s.presume()
+	s.derive(false)
+	s.relate()
+	s.derive(true)
+	s.finish()
+	return s.out
+}
+
+func (r *record) inputKey() string {
+	if r.source == nil {
+		return ""
+	}
+	return r.source.Name + "\x00" + r.source.Input
+}
+
+type settler struct {
+	inv    *Inventory
+	out    *Settled
+	live   []*record // resources
+	pieces []*record
+	index  map[string][]*record // service, alias in lower case
+}
+
+func (s *settler) note(kind demarc.NoteKind, p demarc.Position, format string, args ...any) {
+	s.out.Notes.Add(demarc.Note{Kind: kind, Pos: p, Message: fmt.Sprintf(format, args...)})
+}
+
+// tenants gives the bodies of Microsoft Graph their tenant: the one of their source.
+func (s *settler) tenants() {
+	const service = "microsoft365/tenant"
+	of := map[string][]string{} // source to tenant ids
+	var all []string
+	for _, r := range s.live {
+		if r.service.ID == service && r.ref.Part == nil && r.ref.Dialect == demarc.Graph && !slices.Contains(of[r.source.Name], r.id) {
+			of[r.source.Name] = append(of[r.source.Name], r.id)
+			all = append(all, r.id)
+		}
+	}
+	told := map[string]bool{}
+	for _, r := range s.live {
+		if r.ref.Dialect != demarc.Graph {
+			continue
+		}
+		if r.service.ID == service && r.ref.Part == nil {
+			r.account = r.id
+			r.aliases = append(r.aliases, r.id)
+			r.id = "microsoft365/" + r.id
+			continue
+		}
+		if r.account == "" {
+			if own := of[r.source.Name]; len(own) == 1 {
+				r.account = own[0]
+			} else if len(own) == 0 && len(all) == 1 && !r.source.Declared {
+				r.account = all[0]
+			} else {
+				r.account = r.source.Name
+				if !told[r.account] {
+					told[r.account] = true
+					s.note(demarc.NoteNoTenant, r.pos, "bodies that name no tenant belong to one that is named after their source, %s", r.account)
+				}
+			}
+		}
+		if r.ref.Part == nil {
+			r.id = "microsoft365/" + r.account + "/" + r.typ + "/" + r.id
+		}
+	}
+}
+
+// merge makes one record of all those with one id, fact by fact.
+func (s *settler) merge() {
+	byID := map[string]*record{}
+	var live []*record
+	for _, r := range s.live {
+		if r.ref.Part != nil {
+			s.pieces = append(s.pieces, r)
+			continue
+		}
+		key := r.provider + "\x00" + strings.ToLower(r.id)
+		old := byID[key]
+		if old != nil && old.uid != "" && r.uid != "" && old.uid != r.uid {
+			// Two objects of one name that lived one after the other, or in two clusters of one name.
+			r.id += "#" + r.uid
+			key += "#" + r.uid
+			s.note(demarc.NoteAmbiguous, r.pos, "%s has another uid than an object of the same name; both are kept", r.id)
+			old = byID[key]
+		}
+		if old == nil {
+			byID[key] = r
+			live = append(live, r)
+			continue
+		}
+		s.join(old, r)
+	}
+	s.live = live
+}
+
+// join merges r into old. Known beats unknown, observed beats declared, newer beats older.
+func (s *settler) join(old, r *record) {
+	if old.service != r.service {
+		if old.service.ID == "unclassified" && r.service.ID != "unclassified" {
+			*old, *r = *r, *old
+		}
+		s.note(demarc.NoteDuplicate, r.pos, "%s is delivered as %s and as %s; the first counts", r.id, old.typ, r.typ)
+		return
+	}
+	s.mergeFacts(old, r, r.ref.Dialect == old.ref.Dialect && r.rank == old.rank)
+	for i := range old.refs {
+		if len(old.refs[i]) == 0 || newer(r, old) && len(r.refs[i]) > 0 {
+			old.refs[i] = r.refs[i]
+		}
+	}
+	old.aliases = append(old.aliases, r.aliases...)
+	if old.address == "" {
+		old.address = r.address
+	}
+	better := newer(r, old)
+	take := func(have *string, got string) {
+		if *have == "" || better && got != "" {
+			*have = got
+		}
+	}
+	take(&old.account, r.account)
+	take(&old.region, r.region)
+	if old.tags == nil || better && r.tags != nil {
+		old.tags = r.tags
+	}
+	if better {
+		old.name, old.typ, old.ref = r.name, r.typ, r.ref
+		old.rank, old.captured, old.pos, old.source = r.rank, r.captured, r.pos, r.source
+	}
+	old.implied = old.implied && r.implied
+	old.origins = append(append(old.origins, r.pos), r.origins...)
+	if old.roles == nil {
+		old.roles = r.roles
+	}
+}
+
+// newer reports whether what r says goes before what old says.
+func newer(r, old *record) bool {
+	if r.rank != old.rank {
+		return r.rank > old.rank
+	}
+	return r.captured.After(old.captured)
+}
+
+// mergeFacts takes the facts of r into old. same says that the two are documents of one kind, of which one is
+// superseded; otherwise a disagreement is drift.
+func (s *settler) mergeFacts(old, r *record, same bool) {
+	better := newer(r, old)
+	told := false
+	for i := range old.row.numbers {
+		a, b := old.row.At(i), r.row.At(i)
+		if !b.Known() {
+			if !a.Known() && worse(b.Origin, a.Origin) {
+				old.row.set(i, b)
+			}
+			continue
+		}
+		// What was read goes before a default.
+		keepB := !a.Known() || a.Origin == demarc.Defaulted && b.Origin == demarc.Read || better && !(a.Origin == demarc.Read && b.Origin == demarc.Defaulted)
+		if a.Known() && !a.Value.Equal(b.Value) && a.Origin == demarc.Read && b.Origin == demarc.Read {
+			kept, other, from := a.Value, b.Value, r.pos
+			if keepB {
+				kept, other, from = b.Value, a.Value, old.pos
+			}
+			if same {
+				if !told {
+					s.note(demarc.NoteDuplicate, r.pos, "%s is there twice with different content; the newest capture counts", r.id)
+					told = true
+				}
+			} else {
+				s.out.Drift = append(s.out.Drift, demarc.Drift{Resource: demarc.ResourceID(old.id), Fact: old.service.Facts[i].Name, Kept: kept, Other: other, From: from})
+			}
+		}
+		if keepB {
+			old.row.set(i, b)
+		}
+	}
+}
+
+// worse reports whether an unknown of origin a says more about why it is unknown than b.
+func worse(a, b demarc.Origin) bool {
+	order := func(o demarc.Origin) int {
+		switch o {
+		case demarc.Denied:
+			return 5
+		case demarc.BadValue:
+			return 4
+		case demarc.AfterApply:
+			return 3
+		case demarc.Projected:
+			return 2
+		case demarc.Absent:
+			return 1
+		default:
+			return 0
+		}
+	}
+	return order(a) > order(b)
+}
+
+// joinWeak joins what is only partly named to the single resource that it can be.
+func (s *settler) joinWeak() {
+	s.reindex()
+	var live []*record
+	for _, r := range s.live {
+		if !r.weak && r.address == "" {
+			live = append(live, r)
+			continue
+		}
+		var only *record
+		n := 0
+		for _, alias := range append([]string{r.id}, r.aliases...) {
+			for _, other := range s.lookup(r.service, alias) {
+				if other != r && other != only && !other.weak && other.address == "" && fits(r, other) {
+					only = other
+					n++
+				}
+			}
+		}
+		switch {
+		case n == 1 && r.weak:
+			s.join(only, r)
+			continue
+		case n > 1 && r.weak:
+			s.note(demarc.NoteAmbiguous, r.pos, "%s may be any of %d resources; it is kept apart", r.id, n)
+		}
+		live = append(live, r)
+	}
+	s.live = live
+	s.index = nil
+}
+
+// fits reports whether two records may be in one account and region: where both say one, it must be the same.
+func fits(a, b *record) bool {
+	return a.provider == b.provider && (a.account == "" || b.account == "" || a.account == b.account) && (a.region == "" || b.region == "" || a.region == b.region)
+}
+
+func (s *settler) reindex() {
+	s.index = make(map[string][]*record, len(s.live))
+	for _, r := range s.live {
+		if len(r.service.Facts) == 0 {
+			continue
+		}
+		seen := make([]string, 0, 8)
+		put := func(alias string) {
+			alias = strings.ToLower(alias)
+			if alias == "" || slices.Contains(seen, alias) {
+				return
+			}
+			seen = append(seen, alias)
+			key := string(r.service.ID) + "\x00" + alias
+			s.index[key] = append(s.index[key], r)
+		}
+		put(r.id)
+		put(r.name)
+		for _, a := range r.aliases {
+			put(a)
+		}
+		if r.address != "" {
+			put(r.addressKey(r.address))
+			put(r.addressKey(withoutIndexes(r.address)))
+		}
+	}
+}
+
+// addressKey is the alias of a template's or plan's own resource. It cannot be a name: "#" begins none.
+func (r *record) addressKey(address string) string { return "#" + r.inputKey() + "\x00" + address }
+
+func (s *settler) lookup(svc *rulebook.Service, alias string) []*record {
+	return s.index[string(svc.ID)+"\x00"+strings.ToLower(alias)]
+}
+
+// find returns the resources of a service that a reference of r leads to: one, or with several that fit all of them.
+func (s *settler) find(r *record, svc *rulebook.Service, reference string) []*record {
+	if logical, ok := strings.CutPrefix(reference, "#"); ok {
+		return s.lookup(svc, r.addressKey(logical))
+	}
+	candidates := s.lookup(svc, reference)
+	if len(candidates) == 0 {
+		// Google names things by URL or by path; Azure and others by a longer path.
+		if i := strings.LastIndex(reference, "/projects/"); i > 0 {
+			candidates = s.lookup(svc, reference[i+1:])
+		} else if i := strings.LastIndexByte(reference, ':'); strings.HasPrefix(reference, "arn:") && i > 0 {
+			tail := reference[i+1:]
+			candidates = s.lookup(svc, tail)
+			if _, name, ok := strings.Cut(tail, "/"); ok && len(candidates) == 0 {
+				candidates = s.lookup(svc, name)
+			}
+		}
+	}
+	var out, near []*record
+	for _, c := range candidates {
+		if !fits(r, c) {
+			continue
+		}
+		out = append(out, c)
+		if c.inputKey() == r.inputKey() {
+			near = append(near, c)
+		}
+	}
+	if len(out) > 1 && len(near) == 1 {
+		return near
+	}
+	return out
+}
+
+// parts joins documents that are no resources to the resource that they belong to.
+func (s *settler) parts() {
+	s.reindex()
+	attached := map[*record]map[*rulebook.TypeRef]bool{}
+	loose := map[string]map[*rulebook.TypeRef]bool{} // input and service to the part types that found no parent
+	for _, p := range s.pieces {
+		parents := s.parentsOf(p)
+		if len(parents) == 0 {
+			s.note(demarc.NoteNotAttached, p.pos, "%s: the %s that it is part of was not found", cmp.Or(p.address, p.typ), p.service.ID)
+			key := p.inputKey() + "\x00" + string(p.service.ID)
+			if loose[key] == nil {
+				loose[key] = map[*rulebook.TypeRef]bool{}
+			}
+			loose[key][p.ref] = true
+			continue
+		}
+		for _, parent := range parents {
+			if attached[parent] == nil {
+				attached[parent] = map[*rulebook.TypeRef]bool{}
+			}
+			s.attach(parent, p, attached[parent][p.ref])
+			attached[parent][p.ref] = true
+		}
+		s.out.Parts++
+	}
+	for _, r := range s.live {
+		for _, ref := range r.service.Types {
+			if ref.Part == nil || ref.Dialect != r.ref.Dialect || attached[r][ref] {
+				continue
+			}
+			if loose[r.inputKey()+"\x00"+string(r.service.ID)][ref] {
+				for _, f := range ref.Facts {
+					if !r.row.At(f.Fact).Known() {
+						r.row.set(f.Fact, demarc.Fact{Origin: demarc.NotAttached})
+					}
+				}
+				continue
+			}
+			if r.rank == rankObserved {
+				continue // another call may deliver it
+			}
+			for fact, v := range ref.Part.WhenAbsent {
+				if !r.row.At(fact).Known() {
+					r.row.set(fact, demarc.Fact{Value: v, Origin: demarc.Defaulted})
+				}
+			}
+		}
+	}
+}
+
+// parentsOf finds what a part belongs to.
+func (s *settler) parentsOf(p *record) []*record {
+	svc := p.service
+	if len(p.ref.Part.By) == 0 {
+		var out []*record
+		for _, r := range s.live {
+			if r.service == svc && r.account == p.account {
+				out = append(out, r)
+			}
+		}
+		if len(out) == 0 && p.account != "" {
+			parent := s.impliedRecord(svc, p.provider, p.account, p.source)
+			out = append(out, parent)
+		}
+		return out
+	}
+	var out []*record
+	for _, by := range p.by {
+		if by != "#" {
+			out = append(out, s.find(p, svc, by)...)
+		}
+	}
+	if len(out) == 0 && p.address != "" && p.ref.Dialect == demarc.Terraform {
+		out = s.terraformTargets(p, svc, p.ref.Part.By)
+	}
+	if len(out) == 0 && len(p.by) > 0 && p.account != "" && isRootOf(s.inv.book, svc) {
+		out = s.find(p, svc, p.account)
+	}
+	return out
+}
+
+// isRootOf reports whether a service stands for the account of its provider.
+func isRootOf(book *rulebook.Rulebook, svc *rulebook.Service) bool {
+	p := book.Providers[svc.Provider]
+	return p != nil && p.Implied != nil && p.Implied.Service == svc.ID
+}
+
+// terraformTargets follows the references that the configuration of the plan has for an attribute.
+func (s *settler) terraformTargets(r *record, svc *rulebook.Service, path rulebook.Path) []*record {
+	refs := s.inv.configurations[r.inputKey()]
+	if refs == nil {
+		return nil
+	}
+	attributes := refs[withoutIndexes(r.address)]
+	var out []*record
+	for _, alt := range path {
+		if len(alt.Keys) == 0 {
+			continue
+		}
+		for _, address := range attributes[alt.Keys[0]] {
+			if strings.HasPrefix(address, "each.") {
+				continue
+			}
+			found := s.lookup(svc, r.addressKey(address))
+			if own := indexOf(r.address); own != "" && len(found) > 1 {
+				// aws_s3_bucket.b[count.index] and aws_s3_bucket.b[each.key]: the same index
+				for _, f := range found {
+					if indexOf(f.address) == own {
+						found = []*record{f}
+						break
+					}
+				}
+			}
+			if len(found) > 1 {
+				found = sameModule(r, found)
+			}
+			out = append(out, found...)
+		}
+	}
+	return out
+}
+
+// sameModule keeps the records whose module instance is that of r, if there are any.
+func sameModule(r *record, found []*record) []*record {
+	module := func(address string) string {
+		i := strings.LastIndex(address, "]")
+		return address[:i+1]
+	}
+	var out []*record
+	for _, f := range found {
+		if m := module(r.address); m != "" && strings.HasPrefix(f.address, m) {
+			out = append(out, f)
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	return found
+}
+
+// attach takes the facts of a part into its parent. again says that a part of this type came before: lists are joined.
+func (s *settler) attach(parent, p *record, again bool) {
+	carries := map[int]bool{}
+	for _, f := range p.ref.Facts {
+		carries[f.Fact] = true
+	}
+	for i := range parent.row.numbers {
+		if !carries[i] {
+			continue
+		}
+		a, b := parent.row.At(i), p.row.At(i)
+		if again && a.Known() && b.Known() && isListType(b.Value.Type()) {
+			both := append(slices.Clone(a.Value.Elements()), b.Value.Elements()...)
+			parent.row.set(i, demarc.Fact{Value: demarc.List(b.Value.Type(), both...)})
+			continue
+		}
+		if b.Known() && (!a.Known() || a.Origin != demarc.Read || newer(p, parent)) || !a.Known() && worse(b.Origin, a.Origin) {
+			parent.row.set(i, b)
+		}
+	}
+	for i := range parent.refs {
+		if len(parent.refs[i]) == 0 {
+			parent.refs[i] = p.refs[i]
+		}
+	}
+	parent.origins = append(parent.origins, p.pos)
+}
+
+func isListType(t demarc.Type) bool {
+	return t == demarc.TypeStrings || t == demarc.TypeInts || t == demarc.TypeRecords
+}
+
+// controlled drops what a controller makes: a Pod or ReplicaSet is part of its owner, where that is present.
+func (s *settler) controlled() {
+	ids := map[string]bool{}
+	for _, r := range s.live {
+		if r.ref.Dialect == demarc.Kubernetes {
+			ids[r.id] = true
+		}
+	}
+	s.live = slices.DeleteFunc(s.live, func(r *record) bool {
+		if r.owner == "" || !ids[r.owner] {
+			return false
+		}
+		s.out.Parts++
+		return true
+	})
+}
+
+// imply makes the parents that are named but were not delivered.
+func (s *settler) imply() {
+	type key struct{ provider, account string }
+	have := map[key]bool{}
+	for _, r := range s.live {
+		if isRootOf(s.inv.book, r.service) {
+			have[key{r.provider, r.account}] = true
+		}
+	}
+	for _, r := range s.live {
+		p := s.inv.book.Providers[r.provider]
+		if p == nil || p.Implied == nil || r.account == "" || have[key{r.provider, r.account}] {
+			continue
+		}
+		have[key{r.provider, r.account}] = true
+		s.impliedRecord(s.inv.book.Service(p.Implied.Service), r.provider, r.account, r.source)
+	}
+}
+
+func (s *settler) impliedRecord(svc *rulebook.Service, provider, account string, source *demarc.Source) *record {
+	p := s.inv.book.Providers[provider]
+	r := &record{
+		ref: &rulebook.TypeRef{Service: svc}, service: svc, provider: provider, account: account, name: account, source: source,
+		implied: true, rank: rankTemplate, refs: make([][]string, len(svc.Relations)), pos: demarc.Position{Offset: -1},
+	}
+	id := "" // of the account
+	if p != nil && p.Implied != nil {
+		r.typ = p.Implied.Type
+		for _, part := range p.Implied.ID {
+			if part.Surrounding == "account" {
+				id += account
+			}
+			id += part.Literal
+		}
+	}
+	if id == "" {
+		id = provider + "/" + account
+	}
+	if r.typ == "" {
+		r.typ = string(svc.ID)
+	}
+	r.id = id
+	cols := s.inv.table.columns(svc)
+	r.row = Row{cols, make([]uint32, len(cols))}
+	for i := range cols {
+		r.row.numbers[i] = uint32(demarc.Unresolved)
+	}
+	s.live = append(s.live, r)
+	key := string(svc.ID) + "\x00" + strings.ToLower(account)
+	if s.index != nil {
+		s.index[key] = append(s.index[key], r)
+	}
+	return r
+}
+
+// clusterRoles finds for each cluster of Kubernetes who its nodes say its host and operator are.
+func (s *settler) clusterRoles() {
+	type vote struct {
+		host, operator demarc.Party
+		assumed        bool
+	}
+	clusters := map[string]*vote{}
+	for _, r := range s.live {
+		if r.roles == nil {
+			continue
+		}
+		v := clusters[r.account]
+		if v == nil {
+			v = &vote{host: r.roles.host, operator: r.roles.operator, assumed: r.roles.assumed}
+			clusters[r.account] = v
+			continue
+		}
+		if v.host != r.roles.host {
+			v.host, v.assumed = demarc.Self, true // nodes in several places: nobody can be named
+		}
+		if v.operator == "" {
+			v.operator = r.roles.operator
+		}
+	}
+	for _, r := range s.live {
+		if r.provider != "kubernetes" {
+			continue
+		}
+		if r.roles == nil {
+			if v := clusters[r.account]; v != nil {
+				r.roles = &observedRoles{v.host, v.operator, v.assumed}
+			}
+		} else if v := clusters[r.account]; r.roles.operator == "" {
+			r.roles.operator = v.operator
+		}
+	}
+}
+
+// presume gives rare, unknown facts the value that the catalog presumes.
+func (s *settler) presume() {
+	for _, r := range s.live {
+		for i := range r.row.numbers {
+			if p := r.service.Facts[i].Presume; p != nil && !r.row.At(i).Known() {
+				r.row.set(i, demarc.Fact{Value: p.Value, Origin: demarc.Presumed})
+			}
+		}
+	}
+}
+
+// derive computes derived facts: before relations are followed those that need none, after it the others.
+func (s *settler) derive(after bool) {
+	for _, r := range s.live {
+		svc := r.service
+		for range 4 { // a derived fact may read another
+			changed := false
+			for i := range svc.Facts {
+				f := &svc.Facts[i]
+				if f.Derive == nil || r.row.At(i).Known() || !after && readsRelation(svc, f.Derive, 0) {
+					continue
+				}
+				res := f.Derive.Eval(svc, r.row, s.inv.asOf)
+				if res.Err != nil {
+					s.note(demarc.NoteCatalog, r.pos, "%s: fact %s of %s: %v", svc.ID, f.Name, r.id, res.Err)
+				}
+				if !res.Value.IsZero() {
+					origin := demarc.Read
+					if len(res.Presumed) > 0 {
+						origin = demarc.Presumed
+					}
+					r.row.set(i, demarc.Fact{Value: res.Value, Origin: origin})
+					changed = true
+				}
+			}
+			if !changed {
+				break
+			}
+		}
+	}
+}
+
+func readsRelation(svc *rulebook.Service, c *rulebook.Condition, depth int) bool {
+	for _, i := range c.Reads {
+		f := &svc.Facts[i]
+		if f.Via >= 0 || depth < 8 && f.Derive != nil && readsRelation(svc, f.Derive, depth+1) {
+			return true
+		}
+	}
+	return false
+}
+
+// relate draws facts through relations, one hop.
+func (s *settler) relate() {
+	s.reindex()
+	for _, r := range s.live {
+		svc := r.service
+		for i := range svc.Facts {
+			f := &svc.Facts[i]
+			if f.Via >= 0 {
+				r.row.set(i, s.drawn(r, f))
+			}
+		}
+	}
+}
+
+func (s *settler) drawn(r *record, f *rulebook.Fact) demarc.Fact {
+	references := r.refs[f.Via]
+	var targets []*record
+	unresolvedRefs := 0
+	relation := &r.service.Relations[f.Via]
+	for _, reference := range references {
+		n := 0
+		for _, to := range relation.To {
+			found := s.find(r, s.inv.book.Service(to), reference)
+			if len(found) > 1 && !isListType(f.Type) {
+				s.note(demarc.NoteAmbiguous, r.pos, "%s of %s fits %d resources", relation.Name, r.id, len(found))
+				found = nil
+			}
+			targets = append(targets, found...)
+			n += len(found)
+		}
+		if n == 0 {
+			unresolvedRefs++
+		}
+	}
+	if len(references) == 0 {
+		for _, ref := range r.ref.Refs {
+			if ref.Relation == f.Via && r.ref.Dialect == demarc.Terraform {
+				for _, to := range relation.To {
+					targets = append(targets, s.terraformTargets(r, s.inv.book.Service(to), ref.Path)...)
+				}
+				if len(targets) == 0 && len(s.inv.configurations[r.inputKey()][withoutIndexes(r.address)]) > 0 && s.refersTo(r, ref.Path) {
+					unresolvedRefs++
+				}
+			}
+		}
+	}
+	if len(targets) == 0 && unresolvedRefs == 0 {
+		// No reference: certainly none if this document could have said so.
+		if references != nil && !f.None.IsZero() && s.saysRelation(r, f.Via) {
+			return demarc.Fact{Value: f.None}
+		}
+		return demarc.Fact{Origin: demarc.Unresolved}
+	}
+	if !isListType(f.Type) {
+		if len(targets) != 1 || unresolvedRefs > 0 {
+			return demarc.Fact{Origin: demarc.Unresolved}
+		}
+		return s.fromTarget(targets[0], f)
+	}
+	var list []demarc.Value
+	for _, t := range targets {
+		got := s.fromTarget(t, f)
+		switch {
+		case !got.Known():
+			list = append(list, demarc.Value{})
+		case isListType(got.Value.Type()):
+			list = append(list, got.Value.Elements()...)
+		default:
+			list = append(list, got.Value)
+		}
+	}
+	for range unresolvedRefs {
+		list = append(list, demarc.Value{})
+	}
+	return demarc.Fact{Value: demarc.List(f.Type, list...)}
+}
+
+func (s *settler) refersTo(r *record, path rulebook.Path) bool {
+	attributes := s.inv.configurations[r.inputKey()][withoutIndexes(r.address)]
+	for _, alt := range path {
+		if len(alt.Keys) > 0 && len(attributes[alt.Keys[0]]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// saysRelation reports whether documents of r's type have a place for a relation.
+func (s *settler) saysRelation(r *record, relation int) bool {
+	for _, ref := range r.ref.Refs {
+		if ref.Relation == relation {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *settler) fromTarget(t *record, f *rulebook.Fact) demarc.Fact {
+	i := t.service.FactIndex(f.ViaFact)
+	if i < 0 {
+		return demarc.Fact{Origin: demarc.Unresolved}
+	}
+	return t.row.At(i)
+}
+
+// finish turns records into items, sorted by id.
+func (s *settler) finish() {
+	s.out.Items = make([]Item, 0, len(s.live))
+	for _, r := range s.live {
+		source := ""
+		if r.source != nil {
+			source = r.source.Name
+		}
+		item := Item{
+			Resource: demarc.Resource{
+				ID: demarc.ResourceID(r.id), Provider: r.provider, Source: source, Account: r.account, Region: r.region, Type: r.typ,
+				Service: r.service.ID, Name: r.name, Tags: r.tags, Implied: r.implied, Model: r.service.Model, Captured: r.captured,
+				Origins: append([]demarc.Position{r.pos}, r.origins...),
+			},
+			Service: r.service, Facts: r.row,
+		}
+		if r.roles != nil {
+			item.Roles = &ObservedRoles{Host: r.roles.host, Operator: r.roles.operator, Assumed: r.roles.assumed}
+		}
+		s.out.Items = append(s.out.Items, item)
+	}
+	sort.SliceStable(s.out.Items, func(i, j int) bool {
+		a, b := &s.out.Items[i].Resource, &s.out.Items[j].Resource
+		return cmp.Or(strings.Compare(string(a.ID), string(b.ID)), strings.Compare(a.Provider, b.Provider)) < 0
+	})
+	sort.SliceStable(s.out.Drift, func(i, j int) bool {
+		a, b := &s.out.Drift[i], &s.out.Drift[j]
+		return cmp.Or(strings.Compare(string(a.Resource), string(b.Resource)), strings.Compare(a.Fact, b.Fact)) < 0
+	})
+}

@@ -1,0 +1,343 @@
+package inventory
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/jscan"
+)
+
+// terraform reads a resource of a plan or a state, or the configuration of a plan.
+// Source: https://developer.hashicorp.com/terraform/internals/json-format, read 2026-11-23.
+func (r *Reader) terraform(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
+	switch doc.Form {
+	case demarc.FormConfiguration:
+		r.terraformConfiguration(doc)
+		return
+	case demarc.FormRawState:
+		r.terraformInstances(plan, c, doc)
+		return
+	default:
+	}
+	if !r.scan(plan, c, doc, doc.Body) {
+		return
+	}
+	address := plan.text(c, "address")
+	rank := rankState
+	if doc.Form == demarc.FormPlanChange || doc.Form == demarc.FormPlanValues {
+		rank = rankPlan
+	}
+	if plan.text(c, "mode") == "data" {
+		r.note(demarc.NoteSkipped, doc.Pos, "%s is a data source", address)
+		return
+	}
+	if doc.Form == demarc.FormPlanChange {
+		last := ""
+		jscan.Elements(plan.raw(c, "change.actions"), func(e []byte) bool {
+			last = scalarText(e)
+			return true
+		})
+		first := ""
+		jscan.Elements(plan.raw(c, "change.actions"), func(e []byte) bool {
+			first = scalarText(e)
+			return false
+		})
+		if last == "delete" && first == "delete" || last == "read" || last == "forget" || plan.text(c, "deposed") != "" {
+			r.note(demarc.NoteSkipped, doc.Pos, "%s: the plan is to %s it", address, last)
+			return
+		}
+		if jscan.IsNull(plan.raw(c, "change.after")) {
+			r.note(demarc.NoteSkipped, doc.Pos, "%s is gone after the plan", address)
+			return
+		}
+	}
+	r.terraformResource(plan, c, doc, address, plan.text(c, "type"), plan.text(c, "name"), rank)
+}
+
+func (r *Reader) terraformResource(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, address, typ, name string, rank rank) {
+	if typ == "" || address == "" {
+		r.note(demarc.NoteRefused, doc.Pos, "expected a Terraform resource with an address and a type")
+		return
+	}
+	provider := r.inv.book.TerraformProvider(typ)
+	ref := r.refFor(doc, provider, typ)
+	if ref == nil {
+		return
+	}
+	var at surroundings
+	if doc.Source != nil {
+		at.account, at.region = doc.Source.Account, doc.Source.Region
+	}
+	rec := r.element(plan, c, doc, ref, at)
+	rec.typ, rec.rank, rec.address = typ, rank, address
+	if provider != "" && ref.Service.ID == "unclassified" {
+		rec.provider = provider
+	}
+	if from := arnParts(rec.id); from.account != "" {
+		rec.account, rec.region = from.account, from.region
+	} else if strings.HasPrefix(rec.id, "/subscriptions/") {
+		rec.id = strings.ToLower(rec.id)
+		rec.account = armSurroundings(rec.id, "", "").account
+	}
+	if rec.id == "" || rec.weak {
+		rec.id, rec.weak = addressID(doc, address), false
+	}
+	if rec.name == "" {
+		if rec.name = name; rec.name == "" {
+			rec.name = address
+		}
+	}
+	r.add(rec)
+}
+
+// terraformInstances reads a resource of a raw state of version 4, which has its instances in it.
+func (r *Reader) terraformInstances(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
+	if err := jscan.Valid(doc.Body); err != nil {
+		r.refuse(doc, err)
+		return
+	}
+	get := func(key string) string { return scalarText(jscan.Member(doc.Body, key, false)) }
+	typ, name, module := get("type"), get("name"), get("module")
+	if get("mode") == "data" {
+		r.note(demarc.NoteSkipped, doc.Pos, "data.%s.%s is a data source", typ, name)
+		return
+	}
+	address := typ + "." + name
+	if module != "" {
+		address = module + "." + address
+	}
+	jscan.Elements(jscan.Member(doc.Body, "instances", false), func(instance []byte) bool {
+		own := address
+		if index := jscan.Member(instance, "index_key", false); !jscan.IsNull(index) {
+			own += "[" + string(index) + "]"
+		}
+		if scalarText(jscan.Member(instance, "deposed", false)) != "" {
+			r.note(demarc.NoteSkipped, doc.Pos, "%s has a deposed instance", own)
+			return true
+		}
+		if flat := jscan.Member(instance, "attributes_flat", false); flat != nil {
+			instance = unflatten(flat)
+		}
+		c.Reset()
+		if err := jscan.Scan(instance, plan.root, c); err != nil {
+			r.refuse(doc, err)
+			return true
+		}
+		r.terraformResource(plan, c, doc, own, typ, name, rankState)
+		return true
+	})
+}
+
+// unflatten makes an instance of the flat attributes that old providers wrote: {"tags.%": "1", "tags.a": "b", "ids.#": "1", "ids.0": "x"}.
+func unflatten(flat []byte) []byte {
+	root := map[string]any{}
+	jscan.Members(flat, func(key string, value []byte) bool {
+		parts := strings.Split(key, ".")
+		last := parts[len(parts)-1]
+		if last == "#" || last == "%" || len(parts) > 20 {
+			return true
+		}
+		at := root
+		for _, p := range parts[:len(parts)-1] {
+			next, ok := at[p].(map[string]any)
+			if !ok {
+				next = map[string]any{}
+				at[p] = next
+			}
+			at = next
+		}
+		at[last] = json.RawMessage(value)
+		return true
+	})
+	out, err := json.Marshal(map[string]any{"attributes": listed(root)})
+	if err != nil {
+		return []byte(`{}`)
+	}
+	return out
+}
+
+// listed turns objects whose keys are all numbers into lists.
+func listed(m map[string]any) any {
+	numbers := len(m) > 0
+	for k, v := range m {
+		if inner, ok := v.(map[string]any); ok {
+			m[k] = listed(inner)
+		}
+		if _, err := strconv.Atoi(k); err != nil {
+			numbers = false
+		}
+	}
+	if !numbers {
+		return m
+	}
+	var out []any
+	for _, k := range sortedKeys(m) {
+		out = append(out, m[k])
+	}
+	return out
+}
+
+// moduleRefs is what the configuration of a plan says: for each resource and attribute, the addresses it refers to.
+type moduleRefs map[string]map[string][]string // address without indexes to attribute to addresses
+
+// terraformConfiguration keeps the references of a plan's configuration.
+func (r *Reader) terraformConfiguration(doc *demarc.Document) {
+	if err := jscan.Valid(doc.Body); err != nil {
+		r.refuse(doc, err)
+		return
+	}
+	refs := moduleRefs{}
+	newModule(nil, "", nil, jscan.Member(doc.Body, "root_module", false), 0).references(refs)
+	input := ""
+	if doc.Source != nil {
+		input = doc.Source.Name + "\x00" + doc.Source.Input
+	}
+	r.inv.mu.Lock()
+	r.inv.configurations[input] = refs
+	r.inv.mu.Unlock()
+}
+
+// tfModule is a module of a plan's configuration. What its variables and outputs refer to is found when somebody asks.
+type tfModule struct {
+	prefix   string // "module.a.module.b."
+	raw      []byte
+	caller   *tfModule
+	inputs   []byte // the expressions of its call, in the caller's terms
+	children map[string]*tfModule
+	known    map[string][]string // "var.x" and "output.x" to addresses; present while it is being found
+}
+
+const maxModules = 50 // levels
+
+func newModule(caller *tfModule, prefix string, inputs, raw []byte, depth int) *tfModule {
+	m := &tfModule{prefix: prefix, raw: raw, caller: caller, inputs: inputs, children: map[string]*tfModule{}, known: map[string][]string{}}
+	if depth < maxModules {
+		jscan.Members(jscan.Member(raw, "module_calls", false), func(name string, call []byte) bool {
+			m.children[name] = newModule(m, prefix+"module."+name+".", jscan.Member(call, "expressions", false), jscan.Member(call, "module", false), depth+1)
+			return true
+		})
+	}
+	return m
+}
+
+// references adds what each resource of the module and its children refers to.
+func (m *tfModule) references(refs moduleRefs) {
+	jscan.Elements(jscan.Member(m.raw, "resources", false), func(res []byte) bool {
+		of := map[string][]string{}
+		put := func(attribute string, e []byte) bool {
+			if to := m.addresses(e); len(to) > 0 {
+				of[attribute] = to
+			}
+			return true
+		}
+		jscan.Members(jscan.Member(res, "expressions", false), put)
+		put("for_each", jscan.Member(res, "for_each_expression", false))
+		refs[m.prefix+scalarText(jscan.Member(res, "address", false))] = of
+		return true
+	})
+	for _, child := range m.children {
+		child.references(refs)
+	}
+}
+
+// once finds what a variable or an output refers to; a cycle refers to nothing.
+func (m *tfModule) once(key string, find func() []string) []string {
+	if found, ok := m.known[key]; ok {
+		return found
+	}
+	m.known[key] = nil
+	m.known[key] = find()
+	return m.known[key]
+}
+
+func (m *tfModule) variable(name string) []string {
+	return m.once("var."+name, func() []string {
+		if m.caller == nil {
+			return nil
+		}
+		return m.caller.addresses(jscan.Member(m.inputs, name, false))
+	})
+}
+
+func (m *tfModule) output(name string) []string {
+	return m.once("output."+name, func() []string {
+		return m.addresses(jscan.Member(jscan.Member(jscan.Member(m.raw, "outputs", false), name, false), "expression", false))
+	})
+}
+
+var resourceReference = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]*_[a-zA-Z0-9_]+\.[a-zA-Z0-9_-]+`)
+
+// addresses returns the resources that an expression refers to, through inputs and outputs of modules. Locals,
+// conditionals and data sources are not followed.
+func (m *tfModule) addresses(expression []byte) []string {
+	var out []string
+	seen := map[string]bool{}
+	put := func(list ...string) {
+		for _, a := range list {
+			if !seen[a] {
+				seen[a] = true
+				out = append(out, a)
+			}
+		}
+	}
+	var visit func(raw []byte, depth int)
+	visit = func(raw []byte, depth int) {
+		if depth > 30 {
+			return
+		}
+		if len(raw) > 0 && raw[0] == '[' {
+			jscan.Elements(raw, func(e []byte) bool { visit(e, depth+1); return true })
+			return
+		}
+		jscan.Members(raw, func(k string, v []byte) bool {
+			if k != "references" {
+				visit(v, depth+1)
+				return true
+			}
+			jscan.Elements(v, func(e []byte) bool {
+				s := scalarText(e)
+				switch {
+				case strings.HasPrefix(s, "var."):
+					name, _, _ := strings.Cut(strings.TrimPrefix(s, "var."), ".")
+					name, _, _ = strings.Cut(name, "[")
+					put(m.variable(name)...)
+				case strings.HasPrefix(s, "module."):
+					parts := strings.SplitN(s, ".", 4)
+					if len(parts) > 2 {
+						child, _, _ := strings.Cut(parts[1], "[")
+						output, _, _ := strings.Cut(parts[2], "[")
+						if inner := m.children[child]; inner != nil {
+							put(inner.output(output)...)
+						}
+					}
+				case resourceReference.MatchString(s):
+					put(m.prefix + resourceReference.FindString(s))
+				}
+				return true
+			})
+			return true
+		})
+	}
+	visit(expression, 0)
+	return out
+}
+
+var indexes = regexp.MustCompile(`\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]`)
+
+// withoutIndexes returns a Terraform address without its count and each keys.
+func withoutIndexes(address string) string { return indexes.ReplaceAllString(address, "") }
+
+// indexOf returns the last index of an address, with its brackets, or "".
+func indexOf(address string) string {
+	if !strings.HasSuffix(address, "]") {
+		return ""
+	}
+	all := indexes.FindAllString(address, -1)
+	if len(all) == 0 {
+		return ""
+	}
+	return all[len(all)-1]
+}

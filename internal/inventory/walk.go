@@ -1,0 +1,359 @@
+package inventory
+
+import (
+	"bytes"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/jscan"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// unresolved is the member that stands for a value that nobody knows yet: an intrinsic of a template that could not
+// be resolved. {"$demarc":"unresolved"}, or {"$demarc":"ref","to":"LogicalId"} where it leads to another resource.
+const unresolved = "$demarc"
+
+// walk follows steps from a raw value and calls emit with each value that it finds. single makes a list of one
+// transparent; fold compares keys without case.
+func walk(raw []byte, steps []rulebook.Step, fold, single bool, emit func([]byte)) {
+	if len(steps) == 0 {
+		emit(raw)
+		return
+	}
+	step, rest := steps[0], steps[1:]
+	switch step.Kind {
+	case rulebook.StepKey:
+		if single && len(raw) > 0 && raw[0] == '[' {
+			if only, ok := onlyElement(raw); ok {
+				raw = only
+			}
+		}
+		if v := jscan.Member(raw, step.Key, fold); !jscan.IsNull(v) {
+			walk(v, rest, fold, single, emit)
+		}
+	case rulebook.StepEach:
+		if len(raw) > 0 && raw[0] == '{' && !isUnresolved(raw) {
+			walk(raw, rest, fold, single, emit) // one where a list may stand
+			return
+		}
+		if isUnresolved(raw) {
+			emit(raw)
+			return
+		}
+		jscan.Elements(raw, func(e []byte) bool {
+			if !jscan.IsNull(e) {
+				walk(e, rest, fold, single, emit)
+			}
+			return true
+		})
+	case rulebook.StepPick:
+		jscan.Elements(raw, func(e []byte) bool {
+			if s, _ := jscan.IsString(jscan.Member(e, step.Key, fold)); s == step.Value || fold && strings.EqualFold(s, step.Value) {
+				walk(e, rest, fold, single, emit)
+				return false
+			}
+			return true
+		})
+	case rulebook.StepJSON:
+		if inner := openJSON(raw); inner != nil {
+			walk(inner, rest, fold, single, emit)
+		}
+	}
+}
+
+func onlyElement(raw []byte) (only []byte, ok bool) {
+	n := 0
+	jscan.Elements(raw, func(e []byte) bool {
+		only = e
+		n++
+		return n < 2
+	})
+	return only, n == 1
+}
+
+func isUnresolved(raw []byte) bool {
+	return len(raw) > 0 && raw[0] == '{' && bytes.Contains(raw[:min(len(raw), 20)], []byte(unresolved))
+}
+
+// openJSON returns the JSON that a string holds, URL-encoded or not; what is no string is returned as it is.
+// It returns nil for a string that holds no JSON.
+func openJSON(raw []byte) []byte {
+	s, ok := jscan.IsString(raw)
+	if !ok {
+		return raw
+	}
+	if strings.HasPrefix(s, "%7B") || strings.HasPrefix(s, "%5B") || strings.HasPrefix(s, "%7b") || strings.HasPrefix(s, "%5b") {
+		if u, err := url.QueryUnescape(s); err == nil {
+			s = u
+		}
+	}
+	inner := []byte(strings.TrimSpace(s))
+	if jscan.Valid(inner) != nil {
+		return nil
+	}
+	return inner
+}
+
+// found is what came of looking for a fact: its values, and whether the path was there at all.
+type found struct {
+	values  [][]byte
+	present bool // the value at the plain keys was there, though it may have held no element
+}
+
+// look finds the values of a path in captured slots.
+func (p pathPlan) look(c *jscan.Captures, fold, single bool) (found, rulebook.Question) {
+	for _, a := range p {
+		raw := c.Get(a.slot)
+		if jscan.IsNull(raw) {
+			continue
+		}
+		if len(a.rest) == 0 {
+			return found{[][]byte{raw}, true}, a.asked
+		}
+		f := found{}
+		walk(raw, a.rest, fold, single, func(v []byte) { f.values = append(f.values, v) })
+		gathers := false
+		for _, s := range a.rest {
+			gathers = gathers || s.Kind == rulebook.StepEach
+		}
+		f.present = len(f.values) > 0 || gathers && (raw[0] == '[' || raw[0] == '"')
+		if f.present {
+			return f, a.asked
+		}
+	}
+	return found{}, rulebook.TheValue
+}
+
+// fact converts what was found to the value of a fact. ok is false for a value that could not be understood;
+// a zero Value with ok stands for one that is known only later.
+func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, single bool) (v demarc.Value, ok bool) {
+	switch asked {
+	case rulebook.WhetherSet:
+		for _, raw := range what.values {
+			if isUnresolved(raw) {
+				return demarc.Value{}, true
+			}
+			if isSet(raw) {
+				return demarc.Bool(true), true
+			}
+		}
+		return demarc.Value{}, false // absent: the default decides
+	case rulebook.HowMany:
+		n := 0
+		for _, raw := range what.values {
+			if isUnresolved(raw) {
+				return demarc.Value{}, true
+			}
+			if raw[0] == '[' {
+				jscan.Elements(raw, func([]byte) bool { n++; return true })
+			} else if raw[0] == '{' {
+				jscan.Members(raw, func(string, []byte) bool { n++; return true })
+			} else if !jscan.IsNull(raw) {
+				n++
+			}
+		}
+		return demarc.Int(int64(n)), true
+	case rulebook.TheValue:
+	}
+	switch f.Type {
+	case demarc.TypeStrings, demarc.TypeInts:
+		list := make([]demarc.Value, 0, len(what.values))
+		ok := true
+		add := func(raw []byte) bool {
+			if jscan.IsNull(raw) {
+				return true
+			}
+			e, good := convert(f.Type.Element(), f.Map, f.Values, raw, fold)
+			ok = ok && good
+			list = append(list, e)
+			return true
+		}
+		for _, raw := range what.values {
+			switch {
+			case isUnresolved(raw):
+				list = append(list, demarc.Value{})
+			case raw[0] == '[':
+				jscan.Elements(raw, add)
+			default:
+				add(raw)
+			}
+		}
+		return demarc.List(f.Type, list...), ok
+	case demarc.TypeRecords:
+		list := make([]demarc.Value, 0, len(what.values))
+		ok := true
+		add := func(raw []byte) bool {
+			if isUnresolved(raw) {
+				list = append(list, demarc.Value{})
+				return true
+			}
+			r, good := convertRecord(f, raw, fold, single)
+			ok = ok && good
+			list = append(list, r)
+			return true
+		}
+		for _, raw := range what.values {
+			if raw[0] == '[' {
+				jscan.Elements(raw, add)
+			} else if raw[0] == '{' {
+				add(raw)
+			} else if raw[0] == '"' {
+				if inner := openJSON(raw); inner != nil && inner[0] == '[' {
+					jscan.Elements(inner, add)
+				}
+			}
+		}
+		return demarc.List(demarc.TypeRecords, list...), ok
+	default:
+		if len(what.values) == 0 {
+			return demarc.Value{}, false
+		}
+		raw := what.values[0]
+		if single && raw[0] == '[' && f.Type != demarc.TypeDocument {
+			if only, is := onlyElement(raw); is {
+				raw = only
+			}
+		}
+		return convert(f.Type, f.Map, f.Values, raw, fold)
+	}
+}
+
+func isSet(raw []byte) bool {
+	switch {
+	case jscan.IsNull(raw):
+		return false
+	case raw[0] == '"':
+		return len(raw) > 2
+	case raw[0] == '[':
+		some := false
+		jscan.Elements(raw, func(e []byte) bool { some = some || isSet(e); return !some })
+		return some
+	case raw[0] == '{':
+		some := false
+		jscan.Members(raw, func(_ string, v []byte) bool { some = some || !jscan.IsNull(v); return !some })
+		return some
+	default:
+		return true
+	}
+}
+
+func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Value, bool) {
+	fields := make(map[string]demarc.Value, len(f.Fields))
+	ok := true
+	for i := range f.Fields {
+		field := &f.Fields[i]
+		asFact := rulebook.Fact{Type: field.Type, Map: field.Map}
+		v := field.Default
+		for _, alt := range field.Path {
+			steps := make([]rulebook.Step, 0, len(alt.Keys)+len(alt.Rest))
+			for _, k := range alt.Keys {
+				steps = append(steps, rulebook.Step{Kind: rulebook.StepKey, Key: k})
+			}
+			steps = append(steps, alt.Rest...)
+			var what found
+			walk(raw, steps, fold, single, func(v []byte) { what.values = append(what.values, v) })
+			if len(what.values) == 0 || jscan.IsNull(what.values[0]) {
+				continue
+			}
+			got, good := convertFact(&asFact, what, alt.Asked, fold, single)
+			if good {
+				v = got
+			}
+			ok = ok && (good || alt.Asked == rulebook.WhetherSet)
+			break
+		}
+		fields[field.Name] = v
+	}
+	return demarc.Record(fields), ok
+}
+
+// convert reads one scalar. A zero Value with ok is one that is not known yet.
+func convert(t demarc.Type, mapped map[string]demarc.Value, values []string, raw []byte, fold bool) (v demarc.Value, ok bool) {
+	if len(raw) == 0 {
+		return demarc.Value{}, false
+	}
+	if isUnresolved(raw) {
+		return demarc.Value{}, true
+	}
+	s, isString := jscan.IsString(raw)
+	if !isString {
+		s = string(raw)
+	}
+	if mapped != nil {
+		if v, ok = mapped[s]; ok {
+			return v, true
+		}
+		if fold {
+			for k, v := range mapped {
+				if strings.EqualFold(k, s) {
+					return v, true
+				}
+			}
+		}
+		return demarc.Value{}, false
+	}
+	switch t {
+	case demarc.TypeBool:
+		switch {
+		case strings.EqualFold(s, "true"):
+			return demarc.Bool(true), true
+		case strings.EqualFold(s, "false"):
+			return demarc.Bool(false), true
+		}
+	case demarc.TypeInt:
+		if i, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return demarc.Int(i), true
+		}
+		if f, err := strconv.ParseFloat(s, 64); err == nil && f == float64(int64(f)) {
+			return demarc.Int(int64(f)), true
+		}
+	case demarc.TypeNumber:
+		if f, err := strconv.ParseFloat(s, 64); err == nil {
+			return demarc.Number(f), true
+		}
+	case demarc.TypeString:
+		if raw[0] == '{' || raw[0] == '[' {
+			return demarc.Value{}, false
+		}
+		if values == nil {
+			return demarc.String(s), true
+		}
+		for _, known := range values {
+			if known == s || fold && strings.EqualFold(known, s) {
+				return demarc.String(known), true
+			}
+		}
+	case demarc.TypeDocument:
+		if inner := openJSON(raw); inner != nil {
+			return demarc.JSON(string(inner)), true
+		}
+	case demarc.TypeTime:
+		if at, good := parseTime(s); good {
+			return demarc.Time(at), true
+		}
+	default:
+	}
+	return demarc.Value{}, false
+}
+
+var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05-07:00", "2006-01-02 15:04:05", time.DateOnly}
+
+// parseTime reads the forms of time that providers write: RFC 3339 and its relatives, and seconds or
+// milliseconds since 1970.
+func parseTime(s string) (time.Time, bool) {
+	for _, layout := range timeLayouts {
+		if at, err := time.Parse(layout, s); err == nil {
+			return at.UTC(), true
+		}
+	}
+	if f, err := strconv.ParseFloat(s, 64); err == nil && f > 1e8 && f < 1e14 {
+		if f > 1e11 {
+			f /= 1000
+		}
+		return time.Unix(int64(f), 0).UTC(), true
+	}
+	return time.Time{}, false
+}

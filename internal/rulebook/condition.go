@@ -1,0 +1,174 @@
+package rulebook
+
+import (
+	"sync"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rule"
+)
+
+// Tri is a truth of three values.
+type Tri uint8
+
+// The truths.
+const (
+	Unknown Tri = iota
+	False
+	True
+)
+
+func (t Tri) String() string { return [...]string{"unknown", "false", "true"}[t] }
+
+// Condition is a compiled expression over the facts of one service.
+type Condition struct {
+	Text  string
+	Reads []int // the facts that it reads, by index, ascending by name
+	prog  *rule.Program
+}
+
+// Program returns the compiled expression.
+func (c *Condition) Program() *rule.Program { return c.prog }
+
+// Result is what a condition comes to for some facts.
+type Result struct {
+	Truth    Tri
+	Value    demarc.Value // of a derived fact; zero if unknown
+	Missing  []int        // the facts that made it unknown, by index
+	Presumed []int        // the facts that it read and that are presumed
+	Err      error        // an error at run time; counts as unknown
+}
+
+// Facts gives the facts of one resource by their index in Service.Facts.
+type Facts interface {
+	At(i int) demarc.Fact
+}
+
+// FactList is Facts as a slice.
+type FactList []demarc.Fact
+
+// At returns the fact at i.
+func (l FactList) At(i int) demarc.Fact { return l[i] }
+
+// Eval evaluates the condition. Presumed values count as known and are told.
+func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
+	in := make([]demarc.Fact, len(c.Reads))
+	var out Result
+	for k, i := range c.Reads {
+		in[k] = facts.At(i)
+		if in[k].Origin == demarc.Presumed {
+			out.Presumed = append(out.Presumed, i)
+		}
+	}
+	r := c.prog.Eval(in, asOf)
+	out.Value, out.Err = r.Value, r.Err
+	switch {
+	case r.Err != nil:
+		out.Missing = c.Reads
+	case r.Value.IsZero():
+		for _, name := range r.Missing {
+			out.Missing = append(out.Missing, s.FactIndex(name))
+		}
+	case r.Value.Type() == demarc.TypeBool && r.Value.AsBool():
+		out.Truth = True
+	case r.Value.Type() == demarc.TypeBool:
+		out.Truth = False
+	}
+	return out
+}
+
+// Interned is Facts whose values are numbered: equal facts of one service have equal numbers.
+type Interned interface {
+	Facts
+	Number(i int) uint32
+}
+
+// Memo remembers what conditions came to, by the numbers of the facts that they read. It is safe for concurrent use
+// and bounded: when a condition has seen too many combinations, its further ones are evaluated each time.
+type Memo struct {
+	asOf time.Time
+	mu   sync.RWMutex
+	of   map[*Condition]*memoTable
+}
+
+type memoTable struct {
+	mu     sync.RWMutex
+	single []*Result          // by number, for a condition that reads one fact
+	tuple  map[string]*Result // by the numbers of all
+}
+
+const maxMemo = 1 << 14 // combinations remembered for one condition
+
+// NewMemo returns an empty Memo for one as-of date.
+func NewMemo(asOf time.Time) *Memo { return &Memo{asOf: asOf, of: map[*Condition]*memoTable{}} }
+
+// AsOf returns the date that conditions are evaluated against.
+func (m *Memo) AsOf() time.Time { return m.asOf }
+
+// Eval is Condition.Eval, remembered. The result must not be changed.
+func (m *Memo) Eval(c *Condition, s *Service, facts Interned) *Result {
+	t := m.table(c)
+	if len(c.Reads) == 1 {
+		return t.evalSingle(m, c, s, facts)
+	}
+	var buf [128]byte
+	key := buf[:0]
+	for _, i := range c.Reads {
+		n := facts.Number(i)
+		key = append(key, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
+	}
+	t.mu.RLock()
+	r := t.tuple[string(key)]
+	size := len(t.tuple)
+	t.mu.RUnlock()
+	if r != nil {
+		return r
+	}
+	result := c.Eval(s, facts, m.asOf)
+	if size < maxMemo {
+		t.mu.Lock()
+		if t.tuple == nil {
+			t.tuple = map[string]*Result{}
+		}
+		t.tuple[string(key)] = &result
+		t.mu.Unlock()
+	}
+	return &result
+}
+
+func (t *memoTable) evalSingle(m *Memo, c *Condition, s *Service, facts Interned) *Result {
+	n := int(facts.Number(c.Reads[0]))
+	t.mu.RLock()
+	if n < len(t.single) && t.single[n] != nil {
+		r := t.single[n]
+		t.mu.RUnlock()
+		return r
+	}
+	t.mu.RUnlock()
+	result := c.Eval(s, facts, m.asOf)
+	if n < maxMemo {
+		t.mu.Lock()
+		for len(t.single) <= n {
+			t.single = append(t.single, nil)
+		}
+		t.single[n] = &result
+		t.mu.Unlock()
+	}
+	return &result
+}
+
+func (m *Memo) table(c *Condition) *memoTable {
+	m.mu.RLock()
+	t := m.of[c]
+	m.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t = m.of[c]; t == nil {
+		t = &memoTable{}
+		m.of[c] = t
+	}
+	return t
+}

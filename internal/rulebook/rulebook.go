@@ -1,0 +1,321 @@
+// Package rulebook reads the catalog strictly and compiles it into an immutable Rulebook.
+//
+// A Rulebook knows, for every type of document, which service it is; for every service which facts to read and
+// where; and for every duty of it the outcomes, with the conditions that choose between them. Expressions are
+// compiled when their service is first used.
+package rulebook
+
+import (
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rule"
+	"github.com/demarc/demarc/internal/strictyaml"
+)
+
+// NumDuties is the number of duties, and the length of everything that is indexed by duty.
+var NumDuties = len(demarc.Duties)
+
+// Rulebook is the compiled catalog. It does not change once it is loaded, and may be shared.
+type Rulebook struct {
+	Digest     string // of every file that was read: sha256, in hex
+	Layers     []LayerInfo
+	Duties     []DutyInfo // in the order of demarc.Duties
+	Providers  map[string]*Provider
+	Archetypes map[string]*Archetype
+	Services   []*Service // sorted by id
+
+	byID      map[demarc.ServiceID]*Service
+	byType    map[typeKey]*TypeRef
+	envelopes map[demarc.Dialect][]*TypeRef
+	ignored   map[demarc.Dialect][]string
+	tfOwners  []prefixed // Terraform type prefix to provider, longest first
+	k8sNodes  Nodes
+	unknown   map[string]*Service // the unclassified service of each provider
+}
+
+type typeKey struct {
+	dialect demarc.Dialect
+	name    string // in lower case
+}
+
+type prefixed struct{ prefix, value string }
+
+// LayerInfo describes a layer.
+type LayerInfo struct {
+	ID    demarc.Layer
+	Title string
+}
+
+// DutyInfo describes a duty.
+type DutyInfo struct {
+	ID         demarc.DutyID
+	Title      string
+	About      string
+	Frameworks map[string][]string // framework to controls: "nist-800-53": ["SI-2"]
+}
+
+// Provider is somebody's cloud: who plays which role there unless it is said otherwise.
+type Provider struct {
+	ID      string
+	Title   string
+	Kind    string // "provider" or "private"
+	Roles   [demarc.NumRoles]demarc.Party
+	Implied *Implied // the parent that every resource has, nil for none
+}
+
+// Implied says which resource stands for an account that is named but was not delivered.
+type Implied struct {
+	Service demarc.ServiceID
+	ID      Template
+	Type    string
+}
+
+// Nodes says how a Kubernetes node tells whose it is.
+type Nodes struct {
+	Schemes map[string]demarc.Party // scheme of spec.providerID to the host
+	Labels  map[string]demarc.Party // label, or prefix of labels ending in "/" or "-", to the operator
+}
+
+// Source is a page that a statement rests on.
+type Source struct {
+	URL     string
+	Section string
+	Read    time.Time
+	Says    string
+}
+
+// Outcome is who holds a duty, and what each does for it.
+type Outcome struct {
+	Roles  demarc.RoleSet // empty: the duty does not apply
+	Parts  [demarc.NumRoles]string
+	Why    string // why the duty does not apply
+	Source *Source
+	Pos    strictyaml.Pos
+}
+
+// Archetype is the default holder of every duty for one kind of thing.
+type Archetype struct {
+	ID    string
+	Title string
+	About string
+	Model string
+	Rows  []*Outcome // by duty index; nil where the catalog is at fault
+	Pos   strictyaml.Pos
+}
+
+// TypeRef says that documents of one type belong to a service, as a resource or as a part of one.
+type TypeRef struct {
+	Service  *Service
+	Dialect  demarc.Dialect
+	Type     string
+	Envelope []string // keys on the way to the elements: ["Reservations[]", "Instances[]"]
+	Has      string   // a member that each element must have
+	Context  string   // of Microsoft Graph bodies
+	Summary  bool     // missing members mean nothing
+	Part     *Part    // nil for a resource of its own
+	Identity *Identity
+	Facts    []FactPath // where the facts of the service lie in this type
+	Refs     []RefPath  // where its relations lie
+}
+
+// FactPath says where one fact lies in one type of document.
+type FactPath struct {
+	Fact int // index in Service.Facts
+	Path Path
+}
+
+// RefPath says where the ids that a relation leads to lie in one type of document.
+type RefPath struct {
+	Relation int // index in Service.Relations
+	Path     Path
+}
+
+// Part says how a document that is no resource itself joins its parent.
+type Part struct {
+	By         Path
+	WhenAbsent map[int]demarc.Value // fact index to value
+}
+
+// Identity says what a resource is called, where the dialect's own rule does not do. A nil member is not said.
+type Identity struct {
+	ID, Name, Region, Account Template
+	Aliases                   []Template
+}
+
+// Service is a catalog entry: everything known about one kind of resource.
+type Service struct {
+	ID        demarc.ServiceID
+	Title     string
+	About     string
+	Model     string
+	Provider  string // default provider of its resources; empty where the document decides
+	Archetype *Archetype
+	Types     []*TypeRef
+	Identity  map[demarc.Dialect]*Identity
+	Facts     []Fact
+	Relations []Relation
+	Base      []*Outcome // by duty index: the archetype's row or the service's own
+	Own       []bool     // by duty index: Base is the service's own
+	Lines     []*Line
+	Checks    []*Check
+	Pos       strictyaml.Pos
+
+	factIndex map[string]int
+	compile   sync.Once
+	env       *rule.Env
+	faults    strictyaml.Errors
+	movers    [][]int // by duty index: the lines that move it, in order
+	tooMany   bool
+}
+
+// Fact is one declared fact of a service.
+type Fact struct {
+	Name      string
+	Type      demarc.Type
+	About     string
+	Sensitive bool
+	Values    []string // closed set; nil for any
+	Map       map[string]demarc.Value
+	Fields    []Field // of records
+	Defaults  map[demarc.Dialect]Default
+	Presume   *Presumption
+	Derive    *Condition // expression over other facts; nil for a fact that is read
+	Via       int        // index of the relation it is drawn through, -1 for none
+	ViaFact   string     // the fact of the service that the relation leads to
+	None      demarc.Value
+	Pos       strictyaml.Pos
+	derive    strictyaml.Text
+}
+
+// Field is one field of a record.
+type Field struct {
+	Name    string
+	Type    demarc.Type
+	Path    Path
+	Default demarc.Value // zero for none
+	Map     map[string]demarc.Value
+}
+
+// Default is what a field means when a complete document leaves it out.
+type Default struct {
+	Value  demarc.Value
+	Source *Source
+}
+
+// Presumption is the value that a rare, unknown fact is taken to have.
+type Presumption struct {
+	Value  demarc.Value
+	Reason string
+	Source *Source
+}
+
+// Relation leads from a resource to others, one hop.
+type Relation struct {
+	Name string
+	To   []demarc.ServiceID
+	Pos  strictyaml.Pos
+}
+
+// Line is a rule on facts that moves duties between roles.
+type Line struct {
+	ID      string
+	When    *Condition
+	Moves   map[int]*Outcome // by duty index
+	Binds   map[demarc.Role]demarc.Role
+	Because string
+	Source  *Source
+	Pos     strictyaml.Pos
+	when    strictyaml.Text
+}
+
+// Check is a test on facts that proves or disproves the tenant's part of a duty.
+type Check struct {
+	ID       string
+	Title    string
+	Duty     int
+	Severity demarc.Severity
+	Applies  *Condition // nil: always
+	Pass     *Condition
+	Proves   bool
+	Fix      Fix
+	Source   *Source
+	Also     map[string][]string
+	Pos      strictyaml.Pos
+	applies  strictyaml.Text
+	pass     strictyaml.Text
+}
+
+// Fix says how to mend what a check found.
+type Fix struct {
+	Text      string `yaml:"text"`
+	CLI       string `yaml:"cli"`
+	Terraform string `yaml:"terraform"`
+}
+
+// Service returns the service of that id, or nil.
+func (b *Rulebook) Service(id demarc.ServiceID) *Service { return b.byID[id] }
+
+// Find returns what a document type is, or nil. Types compare without case.
+func (b *Rulebook) Find(d demarc.Dialect, typ string) *TypeRef {
+	return b.byType[typeKey{d, strings.ToLower(typ)}]
+}
+
+// Envelopes returns the types of an envelope dialect, those with the longest way first.
+func (b *Rulebook) Envelopes(d demarc.Dialect) []*TypeRef { return b.envelopes[d] }
+
+// Ignored reports whether a type is known to be no resource.
+func (b *Rulebook) Ignored(d demarc.Dialect, typ string) bool {
+	for _, g := range b.ignored[d] {
+		if ok, err := path.Match(strings.ToLower(g), strings.ToLower(typ)); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// TerraformProvider returns the provider of a Terraform type, "" if no prefix matches.
+func (b *Rulebook) TerraformProvider(typ string) string {
+	for _, p := range b.tfOwners {
+		if strings.HasPrefix(typ, p.prefix) {
+			return p.value
+		}
+	}
+	return ""
+}
+
+// Nodes returns how Kubernetes nodes tell whose they are.
+func (b *Rulebook) Nodes() Nodes { return b.k8sNodes }
+
+// Unclassified returns the service that stands for what the catalog does not know of a provider.
+func (b *Rulebook) Unclassified(provider string) *Service {
+	if s := b.unknown[provider]; s != nil {
+		return s
+	}
+	return b.unknown[""]
+}
+
+// Parties returns the parties that the catalog knows, with their kinds, for an estate to name.
+func (b *Rulebook) Parties() map[demarc.Party]demarc.PartyKind {
+	out := map[demarc.Party]demarc.PartyKind{demarc.Self: demarc.KindSelf, demarc.Nobody: demarc.KindNobody}
+	for id, p := range b.Providers {
+		if p.Kind == "provider" {
+			out[demarc.Party(id)] = demarc.KindProvider
+		}
+	}
+	return out
+}
+
+// FactIndex returns the place of a fact in Facts, or -1.
+func (s *Service) FactIndex(name string) int {
+	if i, ok := s.factIndex[name]; ok {
+		return i
+	}
+	return -1
+}
+
+// Movers returns the lines that move a duty, in order. The service must have been compiled.
+func (s *Service) Movers(duty int) []int { return s.movers[duty] }

@@ -28,8 +28,9 @@ const (
 // The sizes that the cost of an expression is estimated at. A list may be longer; evaluation counts its own
 // steps then, and stops at MaxCost.
 const (
-	maxElements = 1000
-	maxText     = 100 // characters of a string
+	maxElements = 1000 // of a list
+	maxNested   = 100  // of a list that is a field of a record
+	maxText     = 100  // characters of a string
 )
 
 // compiler finds the mistakes of one expression.
@@ -291,13 +292,14 @@ func (c *compiler) limitCost(checked *cel.Ast) {
 type sizes struct{}
 
 func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
-	var size cost.SizeEstimate
-	switch node.Type().Kind() {
-	case types.ListKind, types.MapKind:
-		size = cost.RangedSizeEstimate(0, maxElements)
-	default:
-		size = cost.RangedSizeEstimate(0, maxText)
+	longest := uint64(maxText)
+	switch kind := node.Type().Kind(); {
+	case (kind == types.ListKind || kind == types.MapKind) && slices.Contains(node.Path(), "@items"):
+		longest = maxNested
+	case kind == types.ListKind || kind == types.MapKind:
+		longest = maxElements
 	}
+	size := cost.RangedSizeEstimate(0, longest)
 	return &size
 }
 

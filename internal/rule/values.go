@@ -83,7 +83,7 @@ func demarcValue(v ref.Val, want demarc.Type) (demarc.Value, error) {
 		}
 	case document:
 		if want == demarc.TypeDocument {
-			return demarc.Document(v.text), nil
+			return demarc.JSON(v.text), nil
 		}
 	case *record:
 		if want == demarc.TypeRecords {

@@ -87,7 +87,7 @@ var (
 	undeclared = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 	undefined  = regexp.MustCompile(`^undefined field '([^']*)'`)
 	noOverload = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
-	expecting  = regexp.MustCompile(`,? expecting (\{.*|'.*)`)
+	expecting  = regexp.MustCompile(`,? expecting .*$`)
 )
 
 // message says a message of CEL's own in our words, and the name that it is about, if any. It returns nothing for

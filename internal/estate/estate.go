@@ -91,8 +91,8 @@ type Engagement struct {
 	Pos         strictyaml.Pos
 }
 
-// TakesDuty reports whether the engagement is about d.
-func (e *Engagement) TakesDuty(d demarc.DutyID) bool {
+// Covers reports whether the engagement takes d.
+func (e *Engagement) Covers(d demarc.DutyID) bool {
 	return matchAny(e.Takes, d) && !matchAny(e.Excludes, d)
 }
 
@@ -111,8 +111,8 @@ type Assumption struct {
 	Pos    strictyaml.Pos
 }
 
-// About reports whether the assumption is about d.
-func (a *Assumption) About(d demarc.DutyID) bool { return demarc.MatchDuty(a.Duty, d) }
+// Covers reports whether the assumption is about d.
+func (a *Assumption) Covers(d demarc.DutyID) bool { return demarc.MatchDuty(a.Duty, d) }
 
 // Team does the organization's part of some duties.
 type Team struct {
@@ -123,8 +123,8 @@ type Team struct {
 	Pos    strictyaml.Pos
 }
 
-// Does reports whether d is the team's.
-func (t *Team) Does(d demarc.DutyID) bool { return len(t.Duties) == 0 || matchAny(t.Duties, d) }
+// Covers reports whether d is the team's.
+func (t *Team) Covers(d demarc.DutyID) bool { return len(t.Duties) == 0 || matchAny(t.Duties, d) }
 
 // Attestation is a person's word that a duty is done.
 type Attestation struct {
@@ -137,8 +137,8 @@ type Attestation struct {
 	Pos       strictyaml.Pos
 }
 
-// About reports whether the attestation is about d.
-func (a *Attestation) About(d demarc.DutyID) bool { return demarc.MatchDuty(a.Duty, d) }
+// Covers reports whether the attestation is about d.
+func (a *Attestation) Covers(d demarc.DutyID) bool { return demarc.MatchDuty(a.Duty, d) }
 
 // InForce reports whether the attestation counts on a day.
 func (a *Attestation) InForce(on time.Time) bool { return inForce(a.On, a.Until, on) }

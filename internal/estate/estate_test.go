@@ -192,14 +192,14 @@ engagements: [{party: aws, takes: [operations.*, guest.patching], excludes: [ope
 teams: [{team: web, duties: [application.*]}, {team: all}]
 assumptions: [{duty: "*", holder: provider}]
 `)
-	takes := func(d demarc.DutyID) bool { return e.Engagements[0].TakesDuty(d) }
+	takes := func(d demarc.DutyID) bool { return e.Engagements[0].Covers(d) }
 	if !takes("operations.monitoring") || !takes("guest.patching") || takes("operations.incident-response") || takes("guest.hardening") {
 		t.Error("the engagement takes operations but incident response, and guest.patching")
 	}
-	if !e.Teams[0].Does("application.code") || e.Teams[0].Does("data.sharing") || !e.Teams[1].Does("data.sharing") {
+	if !e.Teams[0].Covers("application.code") || e.Teams[0].Covers("data.sharing") || !e.Teams[1].Covers("data.sharing") {
 		t.Error("web does application.*, a team without duties does all")
 	}
-	if !e.Assumptions[0].About("data.sharing") {
+	if !e.Assumptions[0].Covers("data.sharing") {
 		t.Error("* is about every duty")
 	}
 }

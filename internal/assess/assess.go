@@ -1,0 +1,308 @@
+// Package assess says whether each holder's part of each duty is done: met, failing, attested, or never looked at.
+//
+// It is a function of the answers of package responsibility, the facts, the catalog's checks, the estate and the
+// as-of date. Nothing is met without a successful read.
+package assess
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/estate"
+	"github.com/demarc/demarc/internal/inventory"
+	"github.com/demarc/demarc/internal/responsibility"
+	"github.com/demarc/demarc/internal/rule"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// Judgement is the states of every duty of a resource, by duty index. Resources that share profile, check results
+// and declarations share one. It must not be changed.
+type Judgement struct {
+	Verdicts []*demarc.Verdict
+	Checks   []demarc.CheckOutcome // of every check of the service, in its order
+	Believed []Misassumption
+	Teams    []string // by duty index, "" for no team; nil where the estate declares no teams
+}
+
+// Misassumption is a duty that the organization believes to be somebody else's, and that is its own.
+type Misassumption struct {
+	Duty       int
+	Assumption string // id
+	Believed   demarc.Holder
+}
+
+// Assessor judges the resources of one run. It is safe for concurrent use.
+type Assessor struct {
+	est  *estate.Estate
+	asOf time.Time
+	memo *rulebook.Memo
+
+	exceptions, attestations, teams, assumptions *estate.Selector
+
+	mu     sync.RWMutex
+	known  map[string]*Judgement
+	failed map[string]error
+}
+
+// New returns an Assessor for an estate, as of a day.
+func New(est *estate.Estate, asOf time.Time) *Assessor {
+	a := &Assessor{est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), known: map[string]*Judgement{}, failed: map[string]error{}}
+	a.exceptions = selector(est.Exceptions, func(e *estate.Exception) *rule.Where { return e.Where })
+	a.attestations = selector(est.Attestations, func(e *estate.Attestation) *rule.Where { return e.Where })
+	a.teams = selector(est.Teams, func(e *estate.Team) *rule.Where { return e.Where })
+	a.assumptions = selector(est.Assumptions, func(e *estate.Assumption) *rule.Where { return e.Where })
+	return a
+}
+
+func selector[T any](list []T, where func(*T) *rule.Where) *estate.Selector {
+	var wheres []*rule.Where
+	for i := range list {
+		wheres = append(wheres, where(&list[i]))
+	}
+	return estate.NewSelector(wheres)
+}
+
+// Failed returns the checks whose expressions failed on some facts.
+func (a *Assessor) Failed() []demarc.Note {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var out []demarc.Note
+	for text, err := range a.failed {
+		out = append(out, demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: fmt.Sprintf("%s: %v", text, err)})
+	}
+	slices.SortFunc(out, func(x, y demarc.Note) int { return strings.Compare(x.Message, y.Message) })
+	return out
+}
+
+// Assess judges one resource whose answers are p. kind says what a party is to the organization.
+func (a *Assessor) Assess(item *inventory.Item, p *responsibility.Profile) *Judgement {
+	svc := item.Service
+	key := make([]byte, 0, 128)
+	key = fmt.Appendf(key, "%d\x00", p.Number)
+	for _, c := range svc.Checks {
+		for _, cond := range []*rulebook.Condition{c.Applies, c.Pass} {
+			if cond == nil {
+				continue
+			}
+			res := a.memo.Eval(cond, svc, item.Facts)
+			key = append(key, '0'+byte(res.Truth))
+			for _, m := range res.Missing {
+				key = append(key, byte(m), byte(m>>8), ',')
+			}
+		}
+	}
+	exceptions := a.exceptions.Match(&item.Resource)
+	attestations := a.attestations.Match(&item.Resource)
+	teams := a.teams.Match(&item.Resource)
+	assumptions := a.assumptions.Match(&item.Resource)
+	for _, list := range [][]int{exceptions, attestations, teams, assumptions} {
+		key = fmt.Appendf(key, "\x00%v", list)
+	}
+	if len(a.est.Assurances) > 0 {
+		key = fmt.Appendf(key, "\x00%s", item.Resource.Region)
+	}
+	a.mu.RLock()
+	j := a.known[string(key)]
+	a.mu.RUnlock()
+	if j == nil {
+		j = a.judge(item, p, exceptions, attestations, teams, assumptions)
+		a.mu.Lock()
+		a.known[string(key)] = j
+		a.mu.Unlock()
+	}
+	return j
+}
+
+func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, exceptions, attestations, teams, assumptions []int) *Judgement {
+	j := &Judgement{Verdicts: make([]*demarc.Verdict, rulebook.NumDuties)}
+	for _, c := range item.Service.Checks {
+		j.Checks = append(j.Checks, a.check(item, c))
+	}
+	for d, as := range p.Assignments {
+		v := &demarc.Verdict{}
+		for i, c := range item.Service.Checks {
+			if c.Duty == d && j.Checks[i].Result != demarc.CheckNotApplicable {
+				v.Checks = append(v.Checks, j.Checks[i])
+			}
+		}
+		a.state(v, as, item, exceptions, attestations)
+		j.Verdicts[d] = v
+	}
+	if len(a.est.Teams) > 0 {
+		j.Teams = make([]string, rulebook.NumDuties)
+		for d := range j.Teams {
+			for _, i := range teams {
+				if t := &a.est.Teams[i]; t.Does(demarc.Duties[d]) {
+					j.Teams[d] = t.Team
+					break
+				}
+			}
+		}
+	}
+	for d, as := range p.Assignments {
+		if !as.Tenant() && as.Holder != demarc.Unowned {
+			continue
+		}
+		for _, i := range assumptions {
+			s := &a.est.Assumptions[i]
+			if s.About(as.Duty) && (s.Holder == demarc.HeldByProvider || s.Holder == demarc.HeldByThirdParty || s.Holder == demarc.NotApplicable) {
+				j.Believed = append(j.Believed, Misassumption{Duty: d, Assumption: s.ID, Believed: s.Holder})
+				break
+			}
+		}
+	}
+	return j
+}
+
+// check runs one check. Whether it applies comes first: where nobody knows that, nobody knows the result.
+func (a *Assessor) check(item *inventory.Item, c *rulebook.Check) demarc.CheckOutcome {
+	out := demarc.CheckOutcome{ID: string(item.Service.ID) + "/" + c.ID, Severity: c.Severity, Result: demarc.CheckUnknown}
+	missing := func(res *rulebook.Result) {
+		for _, i := range res.Missing {
+			out.Missing = append(out.Missing, item.Service.Facts[i].Name)
+		}
+		if res.Err != nil {
+			a.mu.Lock()
+			if len(a.failed) < 100 {
+				a.failed["check "+out.ID] = res.Err
+			}
+			a.mu.Unlock()
+		}
+	}
+	if c.Applies != nil {
+		switch res := a.memo.Eval(c.Applies, item.Service, item.Facts); res.Truth {
+		case rulebook.False:
+			out.Result = demarc.CheckNotApplicable
+			return out
+		case rulebook.Unknown:
+			missing(res)
+			return out
+		case rulebook.True:
+		}
+	}
+	switch res := a.memo.Eval(c.Pass, item.Service, item.Facts); res.Truth {
+	case rulebook.True:
+		out.Result = demarc.CheckPass
+	case rulebook.False:
+		out.Result = demarc.CheckFail
+	case rulebook.Unknown:
+		missing(res)
+	}
+	return out
+}
+
+// state gives a duty its state: the first that applies of failing, excepted, lapsed, blind, delegated, met, attested,
+// unverified for whoever does the tenant's part; assured or unassured for others.
+func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, item *inventory.Item, exceptions, attestations []int) {
+	switch {
+	case as.Holder == demarc.NotApplicable:
+		v.State = demarc.NoState
+		return
+	case as.Holder == demarc.Unowned:
+		v.State = demarc.NobodysDuty
+		return
+	}
+	others, ours := false, false
+	assured := true
+	for _, p := range as.Parts {
+		switch {
+		case p.Party == demarc.Self || p.Party == as.Engaged:
+			ours = true
+		case p.Party != demarc.Nobody:
+			others = true
+			id := a.assurance(p.Party, &item.Resource)
+			assured = assured && id != ""
+			v.Assurance = id
+		}
+	}
+	theirs := demarc.Unassured
+	if assured {
+		theirs = demarc.Assured
+	}
+	if !ours {
+		v.State = theirs
+		return
+	}
+	if others {
+		v.Counterpart = theirs
+	}
+	failed, unknown, proven := false, false, false
+	for _, c := range v.Checks {
+		switch c.Result {
+		case demarc.CheckFail:
+			if id := a.exception(c.ID, exceptions); id != "" {
+				v.Excepted = append(v.Excepted, id)
+			} else {
+				failed = true
+			}
+		case demarc.CheckUnknown:
+			unknown = true
+			for _, m := range c.Missing {
+				if !slices.Contains(v.Missing, m) {
+					v.Missing = append(v.Missing, m)
+				}
+			}
+		case demarc.CheckPass:
+			proven = proven || proves(item.Service, c.ID)
+		case demarc.CheckNotApplicable:
+		}
+	}
+	for _, i := range attestations {
+		if t := &a.est.Attestations[i]; t.InForce(a.asOf) && t.About(as.Duty) {
+			v.Attestation = t.ID
+			break
+		}
+	}
+	switch {
+	case failed:
+		v.State = demarc.Failing
+	case len(v.Excepted) > 0:
+		v.State = demarc.Excepted
+	case as.Lapsed != "":
+		v.State = demarc.Lapsed
+	case unknown:
+		v.State = demarc.Blind
+	case as.Engaged != "":
+		v.State = demarc.Delegated
+	case proven:
+		v.State = demarc.Met
+	case v.Attestation != "":
+		v.State = demarc.Attested
+	default:
+		v.State = demarc.Unverified
+	}
+}
+
+func proves(svc *rulebook.Service, check string) bool {
+	for _, c := range svc.Checks {
+		if string(svc.ID)+"/"+c.ID == check {
+			return c.Proves
+		}
+	}
+	return false
+}
+
+func (a *Assessor) exception(check string, matching []int) string {
+	for _, i := range matching {
+		e := &a.est.Exceptions[i]
+		if e.InForce(a.asOf) && (e.Check == check || strings.HasSuffix(check, "/"+e.Check)) {
+			return e.ID
+		}
+	}
+	return ""
+}
+
+// assurance returns the report in date of a party that covers the service and the region of a resource.
+func (a *Assessor) assurance(party demarc.Party, r *demarc.Resource) string {
+	for i := range a.est.Assurances {
+		s := &a.est.Assurances[i]
+		if s.Party == party && s.InForce(a.asOf) && s.Covers(r.Service, r.Region) {
+			return s.ID
+		}
+	}
+	return ""
+}

@@ -1,0 +1,513 @@
+package file
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/collect"
+	"github.com/demarc/demarc/internal/jscan"
+)
+
+// framer takes the text of one input apart into documents.
+type framer struct {
+	s        *Source
+	to       collect.Sink
+	ctx      context.Context //nolint:containedctx // lives as long as one Collect
+	sequence int64
+	base     int64 // where the text that offsets count from begins
+	line     int   // of YAML: where the document begins; then offsets mean nothing
+}
+
+// refuse notes that the input, or a document in it, could not be understood.
+func (f *framer) refuse(err error) {
+	var syntax *jscan.SyntaxError
+	if errors.As(err, &syntax) {
+		f.refuseAt(f.base+syntax.Offset, fmt.Sprintf("expected %s, found %s", syntax.Expected, syntax.Found))
+		return
+	}
+	f.refuseAt(-1, err.Error())
+}
+
+func (f *framer) refuseAt(offset int64, message string) {
+	p := f.s.pos(offset)
+	if f.line > 0 {
+		p.Offset, p.Line = -1, f.line
+	}
+	f.to.Note(demarc.Note{Kind: demarc.NoteRefused, Pos: p, Message: message})
+}
+
+func (f *framer) emit(p *plan, m member, body []byte, offset int64) error {
+	d := demarc.Document{
+		Dialect: p.dialect, Form: m.form, Envelope: m.envelope, Context: p.context, Summary: p.summary,
+		Body: body, Source: f.s.Input.Source, Pos: f.s.pos(f.base + offset), Sequence: f.sequence,
+	}
+	if p.form != demarc.FormResource {
+		d.Form = p.form
+	}
+	if f.line > 0 {
+		d.Pos.Offset, d.Pos.Line = -1, f.line
+	}
+	f.sequence++
+	if err := f.to.Document(f.ctx, d); err != nil {
+		return stopError{err}
+	}
+	return nil
+}
+
+// read takes the whole input.
+func (f *framer) read(in io.Reader) error {
+	r, err := opened(in)
+	if err != nil {
+		return err
+	}
+	head, err := r.Peek(sniffed)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	text := bytes.TrimLeft(head, " \t\r\n")
+	if len(text) == 0 {
+		f.refuseAt(0, "the input is empty")
+		return nil
+	}
+	if len(head) > 262 && string(head[257:262]) == "ustar" {
+		f.refuseAt(0, "a tar archive: give its files")
+		return nil
+	}
+	if text[0] != '{' && text[0] != '[' || bytes.HasPrefix(text, []byte("[command]")) {
+		skip := preamble(head)
+		if skip < 0 {
+			return f.yaml(r)
+		}
+		if _, err := r.Discard(skip); err != nil {
+			return err
+		}
+		f.base = int64(skip)
+	}
+	return f.json(r)
+}
+
+// preamble returns how many bytes of whole lines come before JSON: a log line, as CI systems put before the output of
+// `terraform show`. It returns -1 if the text does not look like that.
+func preamble(head []byte) int {
+	if bytes.HasPrefix(head, []byte("---")) || bytes.HasPrefix(head, []byte("apiVersion")) || bytes.HasPrefix(head, []byte("#")) {
+		return -1
+	}
+	at := 0
+	for range 5 {
+		i := bytes.IndexByte(head[at:], '\n')
+		if i < 0 {
+			return -1
+		}
+		first := bytes.TrimSpace(head[at : at+i])
+		if bytes.HasSuffix(first, []byte(":")) {
+			return -1 // a key of YAML whose value follows
+		}
+		at += i + 1
+		rest := head[at:]
+		if len(rest) > 1 && (rest[0] == '{' && (rest[1] == '"' || rest[1] == '\n' || rest[1] == '\r') || rest[0] == '[' && (rest[1] == '{' || rest[1] == '\n')) {
+			return at
+		}
+	}
+	return -1
+}
+
+// json goes through a text of one or many JSON values.
+func (f *framer) json(r *bufio.Reader) error {
+	head, err := r.Peek(sniffed)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	first := recogniseText(head, f.s.Envelopes)
+	if first.whole {
+		return f.template(r, &first)
+	}
+	d := jscan.NewDecoder(r, blockSize)
+	for n := 0; ; n++ {
+		c, err := d.Kind()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p := first
+		if n > 0 && (c != '{' || first.members != nil) {
+			raw, offset, ok, err := f.value(d)
+			if err != nil {
+				return err
+			}
+			if ok {
+				if err := f.inMemory(raw, offset); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		switch {
+		case c == '[':
+			err = f.array(d)
+		case c != '{':
+			return &jscan.SyntaxError{Offset: d.Offset(), Expected: "an object or an array", Found: fmt.Sprintf("%q", c)}
+		default:
+			err = f.object(d, &p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func recogniseText(text []byte, env Envelopes) plan {
+	sk := sketchOf(text)
+	if sk[""] == "[" {
+		return plan{}
+	}
+	return recognise(sk, env)
+}
+
+// value takes the next value whole; ok is false if it is too large, which is told.
+func (f *framer) value(d *jscan.Decoder) (raw []byte, offset int64, ok bool, err error) {
+	if _, err := d.Kind(); err != nil {
+		return nil, 0, false, err
+	}
+	offset = d.Offset()
+	raw, err = d.Value(MaxDocument)
+	if errors.Is(err, jscan.ErrTooLarge) {
+		f.refuseAt(f.base+offset, fmt.Sprintf("a document of more than %d MiB", MaxDocument>>20))
+		return nil, offset, false, nil
+	}
+	return raw, offset, err == nil, err
+}
+
+// array goes through a top-level array: its elements are documents of one kind, or bodies of several.
+func (f *framer) array(d *jscan.Decoder) error {
+	if err := d.Enter(); err != nil {
+		return err
+	}
+	var direct *plan
+	for {
+		more, err := d.Next()
+		if err != nil || !more {
+			return err
+		}
+		raw, offset, ok, err := f.value(d)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if direct == nil {
+			p := recogniseText(raw, f.s.Envelopes)
+			if p.dialect != "" && p.members == nil && !p.whole && p.dialect != demarc.Graph {
+				direct = &p
+			}
+		}
+		if direct != nil && raw[0] == '{' {
+			err = f.emit(direct, member{}, raw, offset)
+		} else {
+			err = f.inMemory(raw, offset)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// inMemory takes apart a value that is already held.
+func (f *framer) inMemory(raw []byte, offset int64) error {
+	own := bytes.Clone(raw)
+	outer := f.base
+	f.base += offset
+	defer func() { f.base = outer }()
+	switch own[0] {
+	case '[':
+		return f.array(jscan.NewDecoder(bytes.NewReader(own), len(own)+1))
+	case '{':
+		p := recogniseText(own, f.s.Envelopes)
+		if p.whole {
+			return f.emit(&p, member{}, own, 0)
+		}
+		err := f.object(jscan.NewDecoder(bytes.NewReader(own), len(own)+1), &p)
+		var syntax *jscan.SyntaxError
+		if errors.As(err, &syntax) {
+			f.refuse(err) // the values around it are still good
+			return nil
+		}
+		return err
+	default:
+		f.refuseAt(f.base, "expected an object, found "+string(own[:min(len(own), 20)]))
+		return nil
+	}
+}
+
+// object goes through a top-level object by its plan.
+func (f *framer) object(d *jscan.Decoder, p *plan) error {
+	switch {
+	case p.refuse != "":
+		f.refuseAt(f.base+d.Offset(), p.refuse)
+		return d.Skip()
+	case p.denied != "":
+		f.to.Note(demarc.Note{Kind: demarc.NoteDenied, Pos: f.s.pos(f.base + d.Offset()), Message: p.denied})
+		return d.Skip()
+	case p.nothing:
+		return d.Skip()
+	case p.members == nil:
+		raw, offset, ok, err := f.value(d)
+		if err != nil || !ok {
+			return err
+		}
+		return f.emit(p, member{}, raw, offset)
+	}
+	if err := d.Enter(); err != nil {
+		return err
+	}
+	var planned []byte // planned_values, until it is known whether there are resource_changes
+	var plannedAt int64
+	changes := false
+	for {
+		more, err := d.Next()
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		key, err := d.Key()
+		if err != nil {
+			return err
+		}
+		m, ok := p.members[key]
+		if !ok {
+			if err := d.Skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		c, err := d.Kind()
+		if err != nil {
+			return err
+		}
+		switch {
+		case m.form == demarc.FormPlanValues:
+			plannedAt = d.Offset()
+			raw, err := d.Value(MaxDocument)
+			if err != nil && !errors.Is(err, jscan.ErrTooLarge) {
+				return err
+			}
+			planned = bytes.Clone(raw)
+		case m.modules && c == '{':
+			err = f.modules(d, p, m, 0)
+		case m.each && c == '[':
+			changes = changes || m.form == demarc.FormPlanChange
+			err = f.elements(d, p, m)
+		case p.table && c == '{':
+			err = f.table(d, p, m)
+		default:
+			raw, offset, ok, verr := f.value(d)
+			switch {
+			case verr != nil:
+				return verr
+			case ok && m.form == demarc.FormJSONString && key == "invokingEvent":
+				if inner, is := jscan.IsString(raw); is && jscan.Valid([]byte(inner)) == nil {
+					err = f.inMemory([]byte(inner), offset)
+				}
+			case ok && !jscan.IsNull(raw):
+				err = f.emit(p, m, raw, offset)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if planned != nil && !changes {
+		outer := f.base
+		f.base += plannedAt
+		defer func() { f.base = outer }()
+		return f.modules(jscan.NewDecoder(bytes.NewReader(planned), len(planned)+1), p, p.members["planned_values"], 0)
+	}
+	return nil
+}
+
+func (f *framer) elements(d *jscan.Decoder, p *plan, m member) error {
+	if err := d.Enter(); err != nil {
+		return err
+	}
+	for {
+		more, err := d.Next()
+		if err != nil || !more {
+			return err
+		}
+		raw, offset, ok, err := f.value(d)
+		if err != nil {
+			return err
+		}
+		if !ok || jscan.IsNull(raw) {
+			continue
+		}
+		if err := f.emit(p, m, raw, offset); err != nil {
+			return err
+		}
+	}
+}
+
+// modules goes through {"root_module": {"resources": [...], "child_modules": [...]}}.
+func (f *framer) modules(d *jscan.Decoder, p *plan, m member, depth int) error {
+	if depth > 100 {
+		return d.Skip()
+	}
+	if err := d.Enter(); err != nil {
+		return err
+	}
+	for {
+		more, err := d.Next()
+		if err != nil || !more {
+			return err
+		}
+		key, err := d.Key()
+		if err != nil {
+			return err
+		}
+		c, err := d.Kind()
+		if err != nil {
+			return err
+		}
+		switch {
+		case key == "root_module" && c == '{':
+			err = f.modules(d, p, m, depth+1)
+		case key == "resources" && c == '[':
+			err = f.elements(d, p, m)
+		case key == "child_modules" && c == '[':
+			if err = d.Enter(); err != nil {
+				return err
+			}
+			for {
+				more, nerr := d.Next()
+				if nerr != nil {
+					return nerr
+				}
+				if !more {
+					break
+				}
+				if err := f.modules(d, p, m, depth+1); err != nil {
+					return err
+				}
+			}
+		default:
+			err = d.Skip()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// table turns the rows of a Resource Graph result in table form into objects.
+func (f *framer) table(d *jscan.Decoder, p *plan, m member) error {
+	raw, offset, ok, err := f.value(d)
+	if err != nil || !ok {
+		return err
+	}
+	if err := jscan.Valid(raw); err != nil {
+		return err
+	}
+	var names []string
+	jscan.Elements(jscan.Member(raw, "columns", true), func(c []byte) bool {
+		name, _ := jscan.IsString(jscan.Member(c, "name", true))
+		names = append(names, name)
+		return true
+	})
+	rows := bytes.Clone(jscan.Member(raw, "rows", true))
+	var out error
+	jscan.Elements(rows, func(row []byte) bool {
+		body := map[string]json.RawMessage{}
+		i := 0
+		jscan.Elements(row, func(cell []byte) bool {
+			if i < len(names) {
+				body[names[i]] = json.RawMessage(cell)
+			}
+			i++
+			return true
+		})
+		if body["id"] == nil && body["type"] == nil {
+			f.refuseAt(f.base+offset, "a Resource Graph result without ids or types: a summary, not an inventory")
+			return false
+		}
+		text, err := json.Marshal(body)
+		if err == nil {
+			err = f.emit(p, m, text, offset)
+		}
+		out = err
+		return err == nil
+	})
+	return out
+}
+
+// template takes a template whole, with its comments and line breaks in strings, which ARM allows.
+func (f *framer) template(r io.Reader, p *plan) error {
+	text, err := io.ReadAll(io.LimitReader(r, maxTemplate+1))
+	if err != nil {
+		return err
+	}
+	if len(text) > maxTemplate {
+		return fmt.Errorf("a template of more than %d MiB", maxTemplate>>20)
+	}
+	if err := jscan.Valid(text); err != nil {
+		plain := withoutComments(text)
+		if jscan.Valid(plain) != nil {
+			return err
+		}
+		text = plain
+	}
+	return f.emit(p, member{}, text, 0)
+}
+
+// withoutComments replaces // and /* comments by spaces and line breaks inside strings by \n, which moves offsets
+// but loses nothing.
+func withoutComments(text []byte) []byte {
+	out := make([]byte, 0, len(text)+64)
+	inString := false
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case inString && c == '\\' && i+1 < len(text):
+			out = append(out, c, text[i+1])
+			i++
+		case inString && c == '\n':
+			out = append(out, '\\', 'n')
+		case inString && c == '\r':
+		case inString && c == '\t':
+			out = append(out, '\\', 't')
+		case c == '"':
+			inString = !inString
+			out = append(out, c)
+		case !inString && c == '/' && i+1 < len(text) && text[i+1] == '/':
+			for i < len(text) && text[i] != '\n' {
+				i++
+			}
+			out = append(out, '\n')
+		case !inString && c == '/' && i+1 < len(text) && text[i+1] == '*':
+			end := bytes.Index(text[i+2:], []byte("*/"))
+			if end < 0 {
+				return out
+			}
+			i += end + 3
+		case !inString && c == ',' && closes(text[i+1:]):
+			// a comma before a closing bracket
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func closes(rest []byte) bool {
+	rest = bytes.TrimLeft(rest, " \t\r\n")
+	return len(rest) > 0 && (rest[0] == '}' || rest[0] == ']')
+}

@@ -1,0 +1,301 @@
+package file
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/jscan"
+)
+
+// sketch is what the beginning of a JSON value looks like: paths such as "value[].id" to a scalar's text, to "{",
+// to "[", or to `"{` for a string that holds JSON.
+type sketch map[string]string
+
+const (
+	sketchDepth  = 4
+	sketchKeys   = 2000 // entries
+	sketchValues = 400  // bytes of a scalar
+	sketchPeers  = 12   // members of an object below the first level that are looked into
+)
+
+// sketchOf looks at text, which may be cut off anywhere.
+func sketchOf(text []byte) sketch {
+	sk := sketch{}
+	d := jscan.NewDecoder(bytes.NewReader(text), 4096)
+	sk.look(d, "", 0)
+	return sk
+}
+
+// look notes what the next value is; false where the text ends or is no JSON.
+func (sk sketch) look(d *jscan.Decoder, at string, depth int) bool {
+	c, err := d.Kind()
+	if err != nil || len(sk) > sketchKeys {
+		return false
+	}
+	switch c {
+	case '{', '[':
+		sk[at] = string(c)
+		if depth >= sketchDepth {
+			return d.Skip() == nil
+		}
+		if d.Enter() != nil {
+			return false
+		}
+		for n := 0; ; n++ {
+			more, err := d.Next()
+			if err != nil {
+				return false
+			}
+			if !more {
+				return true
+			}
+			if c == '[' {
+				if n > 0 {
+					if d.Skip() != nil {
+						return false
+					}
+					continue
+				}
+				if !sk.look(d, at+"[]", depth+1) {
+					return false
+				}
+				continue
+			}
+			key, err := d.Key()
+			if err != nil {
+				return false
+			}
+			if at != "" {
+				key = at + "." + key
+			}
+			if depth > 0 && n > sketchPeers {
+				sk[key] = "?"
+				if d.Skip() != nil {
+					return false
+				}
+				continue
+			}
+			if !sk.look(d, key, depth+1) {
+				return false
+			}
+		}
+	default:
+		raw, err := d.Value(1 << 20)
+		if err != nil {
+			sk[at] = "?"
+			return false
+		}
+		text := string(raw)
+		if s, ok := jscan.IsString(raw); ok {
+			if text = s; strings.HasPrefix(strings.TrimSpace(s), "{") {
+				text = `"{`
+			}
+		}
+		sk[at] = text[:min(len(text), sketchValues)]
+		return true
+	}
+}
+
+func (sk sketch) has(keys ...string) bool {
+	for _, k := range keys {
+		if _, ok := sk[k]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func (sk sketch) any(keys ...string) bool { return slices.ContainsFunc(keys, func(k string) bool { return sk.has(k) }) }
+
+// top returns the top-level keys, sorted.
+func (sk sketch) top() []string {
+	var out []string
+	for k := range sk {
+		if k != "" && !strings.ContainsAny(k, ".[") {
+			out = append(out, k)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// plan is what to do with a top-level object.
+type plan struct {
+	dialect demarc.Dialect
+	form    demarc.Form
+	context string
+	summary bool
+	members map[string]member // how to go through it; nil: the object is one document
+	refuse  string            // why it cannot be read
+	whole   bool              // it must be held whole, and comments in it are seen through
+	nothing bool              // it is understood, and there is nothing in it
+	table   bool
+	denied  string
+}
+
+// member is what to do with a member of a top-level object.
+type member struct {
+	form     demarc.Form
+	each     bool // its elements are the documents
+	modules  bool // it is a tree of Terraform modules
+	envelope string
+}
+
+// recognise says what a JSON object is by a sketch of it.
+func recognise(sk sketch, env Envelopes) plan {
+	str := func(k string) string { return sk[k] }
+	switch {
+	case sk.has("provider_schemas"):
+		return plan{refuse: "a dump of Terraform provider schemas, not a plan or a state"}
+	case sk.has("format_version") && sk.any("planned_values", "resource_changes", "values", "configuration", "prior_state", "terraform_version"):
+		return plan{dialect: demarc.Terraform, members: map[string]member{
+			"resource_changes": {form: demarc.FormPlanChange, each: true},
+			"planned_values":   {form: demarc.FormPlanValues, modules: true},
+			"values":           {form: demarc.FormStateValues, modules: true},
+			"configuration":    {form: demarc.FormConfiguration},
+		}}
+	case sk.has("version") && sk.any("terraform_version", "lineage", "serial") && !sk.has("apiVersion"):
+		if v := str("version"); v != "4" {
+			return plan{refuse: fmt.Sprintf("a Terraform state of version %s; demarc reads version 4, as Terraform 0.12 and later write it", v)}
+		}
+		return plan{dialect: demarc.Terraform, members: map[string]member{"resources": {form: demarc.FormRawState, each: true}}}
+	case sk.any("configurationItems", "configurationItem", "configurationItemDiff"):
+		return plan{dialect: demarc.AWSConfig, members: map[string]member{"configurationItems": {each: true}, "configurationItem": {}}}
+	case sk.has("baseConfigurationItems"):
+		return plan{dialect: demarc.AWSConfig, members: map[string]member{"baseConfigurationItems": {each: true}}}
+	case str("invokingEvent") == `"{`:
+		return plan{dialect: demarc.AWSConfig, members: map[string]member{"invokingEvent": {form: demarc.FormJSONString}}}
+	case sk.has("resourceType") && sk.any("configuration", "configurationItemStatus", "awsAccountId", "configurationItemCaptureTime", "supplementaryConfiguration"):
+		return plan{dialect: demarc.AWSConfig}
+	case str("Results[]") == `"{`:
+		return plan{dialect: demarc.AWSConfig, summary: true, members: map[string]member{"Results": {form: demarc.FormJSONString, each: true}}}
+	case sk.has("TypeName") && sk.has("ResourceDescription"):
+		return plan{dialect: demarc.CloudFormation}
+	case sk.has("TypeName") && sk.has("ResourceDescriptions"):
+		return plan{dialect: demarc.CloudFormation, context: str("TypeName"), members: map[string]member{"ResourceDescriptions": {each: true}}}
+	case sk.has("AWSTemplateFormatVersion"), str("Resources") == "{" && hasTyped(sk, "Resources"):
+		return plan{dialect: demarc.CloudFormation, form: demarc.FormTemplate, whole: true}
+	case strings.Contains(strings.ToLower(str("$schema")), "deploymentparameters"):
+		return plan{refuse: "parameters of an ARM template, not the template"}
+	case strings.Contains(strings.ToLower(str("$schema")), "deploymenttemplate"), sk.has("contentVersion", "resources"):
+		return plan{dialect: demarc.ARM, form: demarc.FormTemplate, whole: true}
+	case sk.has("apiVersion", "kind"):
+		kind := str("kind")
+		if sk[("items")] == "[" && strings.HasSuffix(kind, "List") {
+			return plan{dialect: demarc.Kubernetes, context: strings.TrimSuffix(kind, "List"), members: map[string]member{"items": {each: true}}}
+		}
+		return plan{dialect: demarc.Kubernetes}
+	case sk.has("@odata.context"):
+		context := odataContext(str("@odata.context"))
+		if str("value") == "[" {
+			return plan{dialect: demarc.Graph, context: context, members: map[string]member{"value": {each: true, envelope: "value[]"}}}
+		}
+		return plan{dialect: demarc.Graph, context: context}
+	case sk.has("name") && sk.any("assetType", "asset_type"):
+		return plan{dialect: demarc.CAI}
+	case sk.any("assets[].assetType", "assets[].asset_type"):
+		return plan{dialect: demarc.CAI, members: map[string]member{"assets": {each: true}}}
+	case sk.any("results[].assetType"):
+		return plan{dialect: demarc.CAI, summary: true, members: map[string]member{"results": {each: true}}}
+	case str("data") == "{" && str("data.columns") == "[" || str("data.rows") == "[":
+		return plan{dialect: demarc.ARM, form: demarc.FormTable, table: true, members: map[string]member{"data": {form: demarc.FormTable}}}
+	case str("data") == "[" && sk.any("count", "totalRecords", "total_records", "resultTruncated", "skip_token"):
+		if !sk.has("data[]") {
+			return plan{nothing: true}
+		}
+		if !sk.any("data[].id", "data[].type") {
+			return plan{refuse: "a Resource Graph result without ids or types: a summary, not an inventory"}
+		}
+		return plan{dialect: demarc.ARM, members: map[string]member{"data": {each: true}}}
+	case strings.HasPrefix(str("value[].id"), "/"), str("value") == "[" && isARMType(str("value[].type")):
+		return plan{dialect: demarc.ARM, members: map[string]member{"value": {each: true}}}
+	case isARMID(str("id")), isARMType(str("type")) && sk.any("location", "properties", "name"):
+		return plan{dialect: demarc.ARM}
+	}
+	members := map[string]member{}
+	for _, key := range sk.top() {
+		for _, d := range env.Member(key) {
+			if str(key) == "[" {
+				members[key] = member{each: true, envelope: key + "[]"}
+			} else if str(key) == "{" {
+				members[key] = member{envelope: key}
+			} else {
+				continue
+			}
+			return plan{dialect: d, members: allMembers(sk, env, d, members)}
+		}
+	}
+	for _, key := range sk.top() {
+		for _, d := range env.Whole(key) {
+			return plan{dialect: d}
+		}
+	}
+	switch {
+	case sk.has("error") && sk.any("error.code", "error.message"), sk.has("Error") && sk.any("Error.Code"):
+		code := str("error.code") + str("Error.Code")
+		return plan{denied: fmt.Sprintf("an error body, %s: what was asked for could not be read", code)}
+	case strings.Contains(str("kind"), "#"):
+		return plan{refuse: fmt.Sprintf("a Google API response of kind %s; demarc reads Cloud Asset Inventory exports: gcloud asset export --content-type=resource", str("kind"))}
+	case len(sk.top()) == 0:
+		return plan{refuse: "an empty object"}
+	}
+	keys := sk.top()
+	shown := strings.Join(keys[:min(len(keys), 6)], ", ")
+	return plan{refuse: fmt.Sprintf("no document that demarc knows: its members are %s; expected an inventory, an API body, a template, a plan or a state", shown)}
+}
+
+// allMembers are the members of a body that a dialect reads: one call may answer with several.
+func allMembers(sk sketch, env Envelopes, d demarc.Dialect, members map[string]member) map[string]member {
+	for _, key := range sk.top() {
+		if !slices.Contains(env.Member(key), d) {
+			continue
+		}
+		switch sk[key] {
+		case "[":
+			members[key] = member{each: true, envelope: key + "[]"}
+		case "{":
+			members[key] = member{envelope: key}
+		}
+	}
+	return members
+}
+
+// hasTyped reports whether a member of an object has a Type with colons: a resource of CloudFormation.
+func hasTyped(sk sketch, object string) bool {
+	for k, v := range sk {
+		if rest, ok := strings.CutPrefix(k, object+"."); ok && strings.HasSuffix(rest, ".Type") && strings.Contains(v, "::") {
+			return true
+		}
+	}
+	return false
+}
+
+func isARMID(id string) bool {
+	low := strings.ToLower(id)
+	return strings.HasPrefix(low, "/subscriptions/") || strings.HasPrefix(low, "/providers/microsoft.")
+}
+
+func isARMType(t string) bool {
+	namespace, _, ok := strings.Cut(t, "/")
+	return ok && strings.HasPrefix(strings.ToLower(namespace), "microsoft.")
+}
+
+// odataContext returns the last part of what @odata.context names, such as "conditionalAccessPolicies" of
+// "https://graph.microsoft.com/v1.0/$metadata#policies/conditionalAccessPolicies/$entity".
+func odataContext(url string) string {
+	_, set, ok := strings.Cut(url, "$metadata#")
+	if !ok {
+		return ""
+	}
+	set = strings.TrimSuffix(set, "/$entity")
+	if i := strings.IndexByte(set, '('); i >= 0 && strings.HasSuffix(set, ")") {
+		set = set[:i]
+	}
+	if i := strings.LastIndexByte(set, '/'); i >= 0 {
+		set = set[i+1:]
+	}
+	return set
+}

@@ -1,0 +1,378 @@
+// Package responsibility decides which party holds each security duty of each resource, and why.
+//
+// The answer is a function of the resource's facts, the catalog, the estate and the as-of date, and of nothing else:
+// the archetype's row, the lines in order, roles bound to parties, engagements in force.
+package responsibility
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/estate"
+	"github.com/demarc/demarc/internal/inventory"
+	"github.com/demarc/demarc/internal/rule"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// Profile is the answers for every duty of a resource, by duty index. Resources whose lines, parties and
+// engagements are the same share one. It must not be changed.
+type Profile struct {
+	Assignments []*demarc.Assignment
+	// Number tells profiles of one Resolver apart, in the order in which they were first met.
+	Number int
+}
+
+// Resolver resolves the resources of one run. It is safe for concurrent use.
+type Resolver struct {
+	book  *rulebook.Rulebook
+	est   *estate.Estate
+	asOf  time.Time
+	memo  *rulebook.Memo
+	kinds map[demarc.Party]demarc.PartyKind
+
+	bindings    *estate.Selector
+	engagements *estate.Selector
+	boundOf     []atomic.Int64 // resources that a binding was about
+	takenBy     []atomic.Int64 // duties that an engagement took
+
+	mu       sync.RWMutex
+	profiles map[string]*Profile
+	failed   map[string]error // expressions that failed on some facts, by text
+}
+
+// New returns a Resolver for an estate, as of a day.
+func New(book *rulebook.Rulebook, est *estate.Estate, asOf time.Time) *Resolver {
+	r := &Resolver{
+		book: book, est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), kinds: book.Parties(),
+		boundOf: make([]atomic.Int64, len(est.Bindings)), takenBy: make([]atomic.Int64, len(est.Engagements)),
+		profiles: map[string]*Profile{}, failed: map[string]error{},
+	}
+	for id, p := range est.Parties {
+		r.kinds[id] = p.Kind
+	}
+	var bindings, engagements []*rule.Where
+	for i := range est.Bindings {
+		bindings = append(bindings, est.Bindings[i].Where)
+	}
+	for i := range est.Engagements {
+		engagements = append(engagements, est.Engagements[i].Where)
+	}
+	r.bindings, r.engagements = estate.NewSelector(bindings), estate.NewSelector(engagements)
+	return r
+}
+
+// Kind returns what a party is to the organization.
+func (r *Resolver) Kind(p demarc.Party) demarc.PartyKind {
+	if k, ok := r.kinds[p]; ok {
+		return k
+	}
+	return demarc.KindVendor
+}
+
+// Unused tells the declarations of the estate that were about nothing.
+func (r *Resolver) Unused() []demarc.Note {
+	var out []demarc.Note
+	for i := range r.est.Bindings {
+		if b := &r.est.Bindings[i]; r.boundOf[i].Load() == 0 {
+			out = append(out, demarc.Note{Kind: demarc.NoteEstate, Pos: at(b.Pos.File, b.Pos.Line, b.Pos.Column), Message: "this binding matches no resource"})
+		}
+	}
+	for i := range r.est.Engagements {
+		e := &r.est.Engagements[i]
+		if r.takenBy[i].Load() == 0 {
+			out = append(out, demarc.Note{Kind: demarc.NoteEstate, Pos: at(e.Pos.File, e.Pos.Line, e.Pos.Column), Message: fmt.Sprintf("the engagement of %s takes nothing that the tenant holds", e.Party)})
+		}
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for text, err := range r.failed {
+		out = append(out, demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: fmt.Sprintf("%s: %v", text, err)})
+	}
+	slices.SortFunc(out, func(a, b demarc.Note) int { return strings.Compare(a.Message, b.Message) })
+	return out
+}
+
+func at(file string, line, column int) demarc.Position {
+	return demarc.Position{Input: file, Offset: -1, Line: line, Column: column}
+}
+
+// Resolve returns the answers for every duty of a resource. It reads no clock and does no I/O. Where a fact that a
+// line asks for is unknown, the answer leaves the duty with the tenant and says which fact was missing; Resolve
+// itself never fails on data.
+func (r *Resolver) Resolve(item *inventory.Item) (*Profile, error) {
+	svc := item.Service
+	if err := svc.Compile(); err != nil {
+		return nil, err
+	}
+	results := make([]*rulebook.Result, len(svc.Lines))
+	key := make([]byte, 0, 160)
+	key = fmt.Appendf(key, "%s\x00%s\x00", svc.ID, item.Resource.Provider)
+	for i, line := range svc.Lines {
+		res := r.memo.Eval(line.When, svc, item.Facts)
+		results[i] = res
+		key = append(key, '0'+byte(res.Truth))
+		if res.Err != nil {
+			r.fail(line.When.Text, res.Err)
+		}
+		for _, m := range res.Missing {
+			key = append(key, byte(m), byte(m>>8), ',')
+		}
+		for _, m := range res.Presumed {
+			key = append(key, byte(m), byte(m>>8), '?')
+		}
+	}
+	bindings := r.bindings.Match(&item.Resource)
+	engagements := r.engagements.Match(&item.Resource)
+	for _, i := range bindings {
+		r.boundOf[i].Add(1)
+		key = fmt.Appendf(key, "b%d", i)
+	}
+	for _, i := range engagements {
+		key = fmt.Appendf(key, "e%d", i)
+	}
+	if o := item.Roles; o != nil {
+		key = fmt.Appendf(key, "\x00%s\x00%s\x00%t", o.Host, o.Operator, o.Assumed)
+	}
+	r.mu.RLock()
+	p := r.profiles[string(key)]
+	r.mu.RUnlock()
+	if p == nil {
+		p = r.resolve(item, results, bindings, engagements)
+		r.mu.Lock()
+		if known := r.profiles[string(key)]; known != nil {
+			p = known
+		} else {
+			p.Number = len(r.profiles)
+			r.profiles[string(key)] = p
+		}
+		r.mu.Unlock()
+	}
+	for _, i := range engagements {
+		for _, a := range p.Assignments {
+			if a.Engaged == r.est.Engagements[i].Party || a.Lapsed == r.est.Engagements[i].Party {
+				r.takenBy[i].Add(1)
+				break
+			}
+		}
+	}
+	return p, nil
+}
+
+func (r *Resolver) fail(text string, err error) {
+	r.mu.Lock()
+	if len(r.failed) < 100 {
+		r.failed[text] = err
+	}
+	r.mu.Unlock()
+}
+
+// bound is a role with the party that plays it, and what decided.
+type bound struct {
+	party   demarc.Party
+	basis   *demarc.Basis // nil for the provider's default
+	assumed bool
+	missing []int
+}
+
+func (r *Resolver) resolve(item *inventory.Item, results []*rulebook.Result, bindings, engagements []int) *Profile {
+	roles := r.roles(item, results, bindings)
+	p := &Profile{Assignments: make([]*demarc.Assignment, rulebook.NumDuties)}
+	for d := range p.Assignments {
+		p.Assignments[d] = r.assignment(item.Service, d, results, &roles, engagements)
+	}
+	return p
+}
+
+// roles binds every role to a party: the provider's defaults, what the nodes of a cluster tell, what a line binds,
+// then the estate, first match per role.
+func (r *Resolver) roles(item *inventory.Item, results []*rulebook.Result, bindings []int) [demarc.NumRoles]bound {
+	var out [demarc.NumRoles]bound
+	for role := range out {
+		out[role].party = demarc.Self
+	}
+	if p := r.book.Providers[item.Resource.Provider]; p != nil {
+		for role := range demarc.Tenant {
+			out[role].party = p.Roles[role]
+		}
+	}
+	if o := item.Roles; o != nil {
+		basis := &demarc.Basis{Kind: demarc.BasisNodes, ID: "cluster", Because: "The nodes of the cluster say whose machines they are."}
+		for role, party := range map[demarc.Role]demarc.Party{demarc.Site: o.Host, demarc.Host: o.Host, demarc.Operator: o.Operator} {
+			if party != "" {
+				out[role] = bound{party: party, assumed: o.Assumed && role != demarc.Operator}
+				if party != demarc.Self {
+					out[role].basis = basis
+				}
+			}
+		}
+	}
+	svc := item.Service
+	siteBound := false
+	for role := range demarc.Tenant {
+		for i, line := range svc.Lines {
+			to, ok := line.Binds[role]
+			if !ok || results[i].Truth == rulebook.False {
+				continue
+			}
+			party := demarc.Self
+			if to != demarc.Tenant {
+				party = out[to].party
+			}
+			if results[i].Truth == rulebook.Unknown && party != demarc.Self {
+				continue // the reading that leaves more with the tenant is the other one
+			}
+			b := lineBasis(line)
+			out[role] = bound{
+				party: party, basis: &b, assumed: results[i].Truth == rulebook.Unknown || len(results[i].Presumed) > 0,
+				missing: append(slices.Clone(results[i].Missing), results[i].Presumed...),
+			}
+			siteBound = siteBound || role == demarc.Site
+			break
+		}
+		if out[role].basis == nil {
+			for i, line := range svc.Lines {
+				// A presumption that kept a line from binding is part of the answer.
+				if _, ok := line.Binds[role]; ok && results[i].Truth == rulebook.False && len(results[i].Presumed) > 0 {
+					out[role].assumed, out[role].missing = true, results[i].Presumed
+				}
+			}
+		}
+	}
+	hostRebound := false
+	for role := range demarc.Role(demarc.NumRoles) {
+		for _, i := range bindings {
+			b := &r.est.Bindings[i]
+			party, ok := b.Roles[role]
+			if !ok {
+				continue
+			}
+			out[role] = bound{party: party, basis: &demarc.Basis{Kind: demarc.BasisBinding, ID: b.ID, Because: fmt.Sprintf("The estate binds %s to %s.", role, party)}}
+			siteBound = siteBound || role == demarc.Site
+			hostRebound = hostRebound || role == demarc.Host
+			break
+		}
+	}
+	if hostRebound && !siteBound {
+		out[demarc.Site] = out[demarc.Host]
+	}
+	return out
+}
+
+func lineBasis(l *rulebook.Line) demarc.Basis {
+	b := demarc.Basis{Kind: demarc.BasisLine, ID: l.ID, Because: l.Because}
+	if l.Source != nil {
+		b.URL, b.Section, b.Read = l.Source.URL, l.Source.Section, l.Source.Read
+	}
+	return b
+}
+
+func (r *Resolver) assignment(svc *rulebook.Service, d int, results []*rulebook.Result, roles *[demarc.NumRoles]bound, engagements []int) *demarc.Assignment {
+	choice := svc.Choose(d, func(line int) rulebook.Tri { return results[line].Truth })
+	o := choice.Outcome
+	a := &demarc.Assignment{Duty: demarc.Duties[d], Roles: o.Roles, Why: o.Why, Assumed: choice.Differs}
+	missing := map[int]bool{}
+	for _, line := range choice.Open {
+		for _, i := range results[line].Missing {
+			missing[i] = true
+		}
+	}
+	reads := map[int]bool{}
+	for _, line := range choice.Asked {
+		if choice.Line >= 0 && line != choice.Line {
+			continue
+		}
+		for _, i := range svc.Lines[line].When.Reads {
+			reads[i] = true
+		}
+	}
+	for _, line := range choice.Asked {
+		for _, i := range results[line].Presumed {
+			a.Assumed = true
+			missing[i] = true
+		}
+	}
+	a.Basis = append(a.Basis, rowBasis(svc, d))
+	if choice.Line >= 0 {
+		a.Basis = append(a.Basis, lineBasis(svc.Lines[choice.Line]))
+	}
+	for role := range demarc.Role(demarc.NumRoles) {
+		if !o.Roles.Has(role) {
+			continue
+		}
+		b := &roles[role]
+		if b.basis != nil && !slices.ContainsFunc(a.Basis, func(x demarc.Basis) bool { return x.Kind == b.basis.Kind && x.ID == b.basis.ID }) {
+			a.Basis = append(a.Basis, *b.basis)
+		}
+		if b.assumed {
+			a.Assumed = true
+			for _, i := range b.missing {
+				missing[i] = true
+			}
+		}
+		a.Parts = append(a.Parts, demarc.Part{Party: b.party, Role: role, Text: o.Parts[role]})
+	}
+	r.engage(a, engagements)
+	var kinds []demarc.PartyKind
+	for _, p := range a.Parts {
+		kinds = append(kinds, r.Kind(p.Party))
+		if !slices.Contains(a.Parties, p.Party) {
+			a.Parties = append(a.Parties, p.Party)
+		}
+	}
+	a.Holder = demarc.HolderOf(kinds)
+	for i := range svc.Facts {
+		if reads[i] {
+			a.Reads = append(a.Reads, svc.Facts[i].Name)
+		}
+		if missing[i] {
+			a.Missing = append(a.Missing, svc.Facts[i].Name)
+		}
+	}
+	return a
+}
+
+func rowBasis(svc *rulebook.Service, d int) demarc.Basis {
+	b := demarc.Basis{Kind: demarc.BasisArchetype, ID: svc.Archetype.ID, Because: fmt.Sprintf("This is how %s is shared unless a setting says otherwise.", strings.ToLower(svc.Archetype.Title))}
+	if svc.Own[d] {
+		b.Kind, b.ID = demarc.BasisService, string(svc.ID)
+		b.Because = fmt.Sprintf("This is how %s is shared unless a setting says otherwise.", svc.Title)
+	}
+	if s := svc.Base[d].Source; s != nil {
+		b.URL, b.Section, b.Read = s.URL, s.Section, s.Read
+	}
+	return b
+}
+
+// engage gives the organization's own part to the first engagement in force that takes it.
+func (r *Resolver) engage(a *demarc.Assignment, engagements []int) {
+	if !slices.ContainsFunc(a.Parts, func(p demarc.Part) bool { return p.Party == demarc.Self }) {
+		return
+	}
+	for _, i := range engagements {
+		e := &r.est.Engagements[i]
+		if !e.InForce(r.asOf) || !e.TakesDuty(a.Duty) {
+			continue
+		}
+		for k := range a.Parts {
+			if a.Parts[k].Party == demarc.Self {
+				a.Parts[k].Party = e.Party
+			}
+		}
+		a.Engaged = e.Party
+		a.Basis = append(a.Basis, demarc.Basis{Kind: demarc.BasisEngagement, ID: e.ID, Because: fmt.Sprintf("%s has taken this duty by contract.", e.Party)})
+		return
+	}
+	for _, i := range engagements {
+		e := &r.est.Engagements[i]
+		if e.Ended(r.asOf) && e.TakesDuty(a.Duty) {
+			a.Lapsed = e.Party
+			a.Basis = append(a.Basis, demarc.Basis{Kind: demarc.BasisEngagement, ID: e.ID, Because: fmt.Sprintf("The engagement of %s ended on %s.", e.Party, e.Until.Format(time.DateOnly))})
+			return
+		}
+	}
+}

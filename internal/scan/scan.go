@@ -1,0 +1,254 @@
+// Package scan runs the pipeline: documents in, judged resources out.
+package scan
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/assess"
+	"github.com/demarc/demarc/internal/estate"
+	"github.com/demarc/demarc/internal/inventory"
+	"github.com/demarc/demarc/internal/responsibility"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// Source brings documents. It is collect.Source by another name: this package does not know where they come from.
+type Source interface {
+	Collect(ctx context.Context, to Sink) error
+}
+
+// Sink is what a Source is given.
+type Sink = interface {
+	Document(ctx context.Context, d demarc.Document) error
+	Note(n demarc.Note)
+}
+
+// Config is what a run needs.
+type Config struct {
+	Book    *rulebook.Rulebook
+	Estate  *estate.Estate
+	AsOf    time.Time
+	Sources []Source
+	Workers int // 0: as many as there are processors
+	// Progress is called now and then with how many documents were read, from one goroutine; nil for nobody.
+	Progress func(documents int64)
+}
+
+// Finding is one judged resource.
+type Finding struct {
+	Item      *inventory.Item
+	Profile   *responsibility.Profile
+	Judgement *assess.Judgement
+}
+
+// Result is what a run came to.
+type Result struct {
+	Findings    []Finding // sorted by id
+	Drift       []demarc.Drift
+	Notes       inventory.Notes
+	Documents   int64
+	Parts       int
+	Interrupted bool
+	Resolver    *responsibility.Resolver
+}
+
+// Incomplete reports whether something could not be read.
+func (r *Result) Incomplete() bool {
+	if r.Interrupted {
+		return true
+	}
+	for kind, n := range r.Notes.Count {
+		if n > 0 && kind.Incomplete() {
+			return true
+		}
+	}
+	return false
+}
+
+const (
+	batchBytes     = 1 << 20 // of documents that a reader is handed at once
+	batchDocuments = 4096
+)
+
+// batch is documents on their way to a reader, with their bodies in one piece of memory.
+type batch struct {
+	docs  []demarc.Document
+	ends  []int
+	bytes []byte
+	notes []demarc.Note
+}
+
+// Run collects, settles, resolves and judges. When ctx ends, what was read by then is still judged, and the result says
+// that it was interrupted.
+func Run(ctx context.Context, c Config) (*Result, error) {
+	workers := c.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	inv := inventory.New(c.Book, c.AsOf)
+	out := &Result{}
+	notes, err := read(ctx, c, inv, workers, out)
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, err
+	}
+	out.Interrupted = ctx.Err() != nil
+	settled := inv.Settle()
+	out.Drift, out.Parts, out.Notes = settled.Drift, settled.Parts, settled.Notes
+	for _, n := range notes {
+		out.Notes.Add(n)
+	}
+	if err := judge(c, settled, workers, out); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(out.Notes.Kept, compareNotes)
+	return out, nil
+}
+
+// read passes every document of every source to a reader of the inventory.
+func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, out *Result) ([]demarc.Note, error) {
+	batches := make(chan *batch, workers)
+	free := sync.Pool{New: func() any { return &batch{} }}
+	var mu sync.Mutex
+	var notes []demarc.Note
+	var readers errgroup.Group
+	for range workers {
+		readers.Go(func() error {
+			r := inv.Reader()
+			for b := range batches {
+				start := 0
+				for i := range b.docs {
+					b.docs[i].Body = b.bytes[start:b.ends[i]]
+					start = b.ends[i]
+					r.Read(b.docs[i])
+				}
+				mu.Lock()
+				notes = append(notes, b.notes...)
+				out.Documents += int64(len(b.docs))
+				if c.Progress != nil {
+					c.Progress(out.Documents)
+				}
+				mu.Unlock()
+				b.docs, b.ends, b.bytes, b.notes = b.docs[:0], b.ends[:0], b.bytes[:0], nil
+				free.Put(b)
+			}
+			r.Flush()
+			return nil
+		})
+	}
+	sources, sctx := errgroup.WithContext(ctx)
+	sources.SetLimit(workers)
+	for _, src := range c.Sources {
+		sources.Go(func() error {
+			s := &sink{out: batches, free: &free}
+			err := src.Collect(sctx, s)
+			if ferr := s.flush(ctx); err == nil {
+				err = ferr
+			}
+			return err
+		})
+	}
+	err := sources.Wait()
+	close(batches)
+	return notes, errors.Join(err, readers.Wait())
+}
+
+// sink gathers documents into batches.
+type sink struct {
+	out  chan<- *batch
+	free *sync.Pool
+	b    *batch
+}
+
+func (s *sink) batch() *batch {
+	if s.b == nil {
+		s.b = s.free.Get().(*batch)
+	}
+	return s.b
+}
+
+func (s *sink) Document(ctx context.Context, d demarc.Document) error {
+	b := s.batch()
+	b.bytes = append(b.bytes, d.Body...)
+	d.Body = nil
+	b.docs, b.ends = append(b.docs, d), append(b.ends, len(b.bytes))
+	if len(b.bytes) >= batchBytes || len(b.docs) >= batchDocuments {
+		return s.flush(ctx)
+	}
+	return nil
+}
+
+func (s *sink) Note(n demarc.Note) { s.batch().notes = append(s.batch().notes, n) }
+
+func (s *sink) flush(ctx context.Context) error {
+	if s.b == nil {
+		return nil
+	}
+	select {
+	case s.out <- s.b:
+		s.b = nil
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// judge resolves and assesses every resource, in parallel, keeping their order.
+func judge(c Config, settled *inventory.Settled, workers int, out *Result) error {
+	resolver := responsibility.New(c.Book, c.Estate, c.AsOf)
+	assessor := assess.New(c.Estate, c.AsOf)
+	out.Resolver = resolver
+	out.Findings = make([]Finding, len(settled.Items))
+	const chunk = 256
+	var group errgroup.Group
+	group.SetLimit(workers)
+	for start := 0; start < len(settled.Items); start += chunk {
+		group.Go(func() error {
+			for i := start; i < min(start+chunk, len(settled.Items)); i++ {
+				item := &settled.Items[i]
+				p, err := resolver.Resolve(item)
+				if err != nil {
+					return err
+				}
+				out.Findings[i] = Finding{Item: item, Profile: p, Judgement: assessor.Assess(item, p)}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, n := range append(resolver.Unused(), assessor.Failed()...) {
+		out.Notes.Add(n)
+	}
+	return nil
+}
+
+func compareNotes(a, b demarc.Note) int {
+	for _, c := range []int{
+		compare(a.Pos.Input, b.Pos.Input), compare(a.Pos.Line, b.Pos.Line), compare(a.Pos.Offset, b.Pos.Offset),
+		compare(a.Kind, b.Kind), compare(a.Message, b.Message),
+	} {
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func compare[T int | int64 | string | demarc.NoteKind](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	default:
+		return 0
+	}
+}

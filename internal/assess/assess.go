@@ -136,7 +136,7 @@ func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, except
 		j.Teams = make([]string, rulebook.NumDuties)
 		for d := range j.Teams {
 			for _, i := range teams {
-				if t := &a.est.Teams[i]; t.Does(demarc.Duties[d]) {
+				if t := &a.est.Teams[i]; t.Covers(demarc.Duties[d]) {
 					j.Teams[d] = t.Team
 					break
 				}
@@ -149,7 +149,7 @@ func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, except
 		}
 		for _, i := range assumptions {
 			s := &a.est.Assumptions[i]
-			if s.About(as.Duty) && (s.Holder == demarc.HeldByProvider || s.Holder == demarc.HeldByThirdParty || s.Holder == demarc.NotApplicable) {
+			if s.Covers(as.Duty) && (s.Holder == demarc.HeldByProvider || s.Holder == demarc.HeldByThirdParty || s.Holder == demarc.NotApplicable) {
 				j.Believed = append(j.Believed, Misassumption{Duty: d, Assumption: s.ID, Believed: s.Holder})
 				break
 			}
@@ -252,7 +252,7 @@ func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, item *invento
 		}
 	}
 	for _, i := range attestations {
-		if t := &a.est.Attestations[i]; t.InForce(a.asOf) && t.About(as.Duty) {
+		if t := &a.est.Attestations[i]; t.InForce(a.asOf) && t.Covers(as.Duty) {
 			v.Attestation = t.ID
 			break
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // Sink takes what a source brings. Its methods are called by one goroutine at a time.
-type Sink interface {
+type Sink = interface {
 	// Document takes one document. Its Body is valid only during the call. An error ends the collection.
 	Document(ctx context.Context, d demarc.Document) error
 	// Note takes what a person must know about the source.

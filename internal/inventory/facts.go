@@ -36,6 +36,9 @@ func (t *Table) columns(s *rulebook.Service) []column {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c = t.of[s]; c == nil {
+		// Which facts are derived is known once the expressions are compiled; a mistake in them is told by whoever
+		// resolves the first resource.
+		_ = s.Compile()
 		c = make([]column, len(s.Facts))
 		for i := range c {
 			c[i].columnState = &columnState{byKey: map[string]uint32{}}

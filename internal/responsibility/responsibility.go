@@ -355,7 +355,7 @@ func (r *Resolver) engage(a *demarc.Assignment, engagements []int) {
 	}
 	for _, i := range engagements {
 		e := &r.est.Engagements[i]
-		if !e.InForce(r.asOf) || !e.TakesDuty(a.Duty) {
+		if !e.InForce(r.asOf) || !e.Covers(a.Duty) {
 			continue
 		}
 		for k := range a.Parts {
@@ -369,7 +369,7 @@ func (r *Resolver) engage(a *demarc.Assignment, engagements []int) {
 	}
 	for _, i := range engagements {
 		e := &r.est.Engagements[i]
-		if e.Ended(r.asOf) && e.TakesDuty(a.Duty) {
+		if e.Ended(r.asOf) && e.Covers(a.Duty) {
 			a.Lapsed = e.Party
 			a.Basis = append(a.Basis, demarc.Basis{Kind: demarc.BasisEngagement, ID: e.ID, Because: fmt.Sprintf("The engagement of %s ended on %s.", e.Party, e.Until.Format(time.DateOnly))})
 			return

@@ -148,13 +148,19 @@ func programs(env *cel.Env, checked *cel.Ast) (run cel.Program, bounded func() (
 	return run, bounded, err
 }
 
-// wanted reports whether a result of CEL type got can be a value of type want. An empty list literal is a list
-// of anything.
+// wanted reports whether a result of CEL type got can be a value of type want. An empty list literal is a list of
+// anything.
 func wanted(want demarc.Type, got *types.Type) bool {
-	if want != demarc.TypeRecords {
-		return celTypes[want].IsAssignableType(got) && got.Kind() != types.DynKind
+	if !isList(want) {
+		return celTypes[want].IsExactType(got)
 	}
-	return got.Kind() == types.ListKind && slices.Contains([]types.Kind{types.StructKind, types.DynKind}, got.Parameters()[0].Kind())
+	if got.Kind() != types.ListKind {
+		return false
+	}
+	element := got.Parameters()[0]
+	return element.Kind() == types.DynKind ||
+		want == demarc.TypeRecords && element.Kind() == types.StructKind ||
+		want != demarc.TypeRecords && celTypes[want].IsExactType(got)
 }
 
 // typeName says a CEL type in the words of the catalog where it has one.

@@ -389,7 +389,7 @@ func (l *loader) services(files []serviceFile) {
 }
 
 func (l *loader) register(ref *TypeRef) {
-	if len(ref.Envelope) > 0 || ref.Context != "" {
+	if isEnvelopeDialect(ref.Dialect) {
 		l.book.envelopes[ref.Dialect] = append(l.book.envelopes[ref.Dialect], ref)
 		return
 	}

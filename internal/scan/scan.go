@@ -252,3 +252,23 @@ func compare[T int | int64 | string | demarc.NoteKind](a, b T) int {
 		return 0
 	}
 }
+
+// Answer returns what is said of the finding's resource, in the words of the domain.
+func (f *Finding) Answer() *demarc.Answer {
+	a := &demarc.Answer{Resource: f.Item.Resource, Duties: make([]demarc.DutyAnswer, len(f.Profile.Assignments)), Checks: f.Judgement.Checks, Inside: f.Item.Inside}
+	for d, as := range f.Profile.Assignments {
+		a.Duties[d] = demarc.DutyAnswer{Assignment: as, Verdict: f.Judgement.Verdicts[d]}
+		if f.Judgement.Teams != nil && as.Tenant() {
+			a.Duties[d].Team = f.Judgement.Teams[d]
+			a.Duties[d].Teamless = a.Duties[d].Team == ""
+		}
+	}
+	for _, m := range f.Judgement.Believed {
+		a.Duties[m.Duty].Believed, a.Duties[m.Duty].Assumption = m.Believed, m.Assumption
+	}
+	for i := range f.Item.Service.Facts {
+		fact := &f.Item.Service.Facts[i]
+		a.Facts = append(a.Facts, demarc.NamedFact{Name: fact.Name, Fact: f.Item.Facts.At(i), Sensitive: fact.Sensitive})
+	}
+	return a
+}

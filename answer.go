@@ -1,0 +1,122 @@
+package demarc
+
+import "time"
+
+// Answer is everything that demarc says of one resource.
+type Answer struct {
+	Resource Resource
+	Duties   []DutyAnswer // one for each of Duties, in its order
+	Checks   []CheckOutcome
+	Facts    []NamedFact // that the catalog declares for the service, in its order
+	Inside   bool        // the guest.* duties count at a more specific resource
+}
+
+// DutyAnswer is the answer for one duty of one resource: who holds it, on what ground, in what state.
+type DutyAnswer struct {
+	*Assignment
+	*Verdict
+	Believed   Holder // whom the organization believes to hold what is its own; "" where it is not mistaken
+	Assumption string // the id of that belief
+	Team       string // who does the organization's part; "" for nobody
+	Teamless   bool   // teams are declared, and none of them does the organization's part
+}
+
+// NamedFact is a fact with its name.
+type NamedFact struct {
+	Name      string
+	Fact      Fact
+	Sensitive bool // show only whether it is set
+}
+
+// Shown returns the value as it may be shown: what is sensitive, and the text of documents, only as set.
+func (f NamedFact) Shown() Value {
+	if f.Fact.Known() && (f.Sensitive || f.Fact.Value.Type() == TypeDocument) {
+		return String("set")
+	}
+	return f.Fact.Value
+}
+
+// Fact returns the fact of that name, or false.
+func (a *Answer) Fact(name string) (NamedFact, bool) {
+	for i := range a.Facts {
+		if a.Facts[i].Name == name {
+			return a.Facts[i], true
+		}
+	}
+	return NamedFact{}, false
+}
+
+// Because returns the facts that decided a duty, in the order of their names.
+func (a *Answer) Because(d *DutyAnswer) []NamedFact {
+	var out []NamedFact
+	for _, name := range d.Reads {
+		if f, ok := a.Fact(name); ok {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Run says what a set of answers rests on.
+type Run struct {
+	Organization string
+	Catalog      string // digest of the catalog
+	Estate       string // digest of the estate; "" for none
+	AsOf         time.Time
+	Documents    int64
+	Parts        int // documents that became part of another resource
+	Interrupted  bool
+}
+
+// Gap is why a duty needs somebody's attention; "" for none.
+type Gap string
+
+// The gaps. A duty may be several; Gap returns the first in this order.
+const (
+	GapMisassumed Gap = "misassumed"
+	GapFailing    Gap = "failing"
+	GapUnowned    Gap = "unowned"
+	GapLapsed     Gap = "lapsed"
+	GapBlind      Gap = "blind"
+	GapUnverified Gap = "unverified"
+)
+
+// Gaps lists every gap, worst first.
+var Gaps = []Gap{GapMisassumed, GapFailing, GapUnowned, GapLapsed, GapBlind, GapUnverified}
+
+// Gap returns the worst gap of the duty, "" for none.
+func (d *DutyAnswer) Gap() Gap {
+	switch {
+	case d.Believed != "":
+		return GapMisassumed
+	case d.State == Failing:
+		return GapFailing
+	case d.State == NobodysDuty:
+		return GapUnowned
+	case d.State == Lapsed:
+		return GapLapsed
+	case d.State == Blind:
+		return GapBlind
+	case d.State == Unverified:
+		return GapUnverified
+	default:
+		return ""
+	}
+}
+
+// Severity returns how bad the gap of the duty is: that of its worst failing or unknown check, high for what nobody
+// owns or somebody is mistaken about, and low for what nobody has looked at.
+func (d *DutyAnswer) Severity() Severity {
+	worst := Low
+	switch d.Gap() {
+	case GapMisassumed, GapUnowned, GapLapsed:
+		worst = High
+	default:
+	}
+	for _, c := range d.Checks {
+		if c.Result == CheckFail && d.State == Failing || c.Result == CheckUnknown && d.State == Blind {
+			worst = max(worst, c.Severity)
+		}
+	}
+	return worst
+}

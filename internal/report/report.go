@@ -1,0 +1,163 @@
+// Package report turns answers into the formats in which people and machines take them.
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/demarc/demarc"
+)
+
+// Schema is the version of the machine contract.
+const Schema = 1
+
+// AppendHeader appends the first line of the machine contract, without a line break.
+func AppendHeader(b []byte, run demarc.Run) []byte {
+	b = append(b, `{"demarc":{"schema":1,"catalog":`...)
+	b = appendJSON(b, run.Catalog)
+	b = append(b, `,"estate":`...)
+	b = appendJSON(b, run.Estate)
+	b = append(b, `,"as_of":"`...)
+	b = append(b, run.AsOf.Format(time.DateOnly)...)
+	return append(b, `"}}`...)
+}
+
+// AppendAnswer appends one resource of the machine contract, without a line break. Duties stand in the order of
+// demarc.Duties.
+func AppendAnswer(b []byte, a *demarc.Answer) []byte {
+	b = append(b, `{"resource":`...)
+	b = appendResource(b, &a.Resource)
+	b = append(b, `,"duties":{`...)
+	for i := range a.Duties {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendDuty(b, a, &a.Duties[i])
+	}
+	return append(b, `}}`...)
+}
+
+func appendResource(b []byte, r *demarc.Resource) []byte {
+	b = append(b, `{"id":`...)
+	b = appendJSON(b, r.ID)
+	for _, f := range [...]struct{ key, value string }{
+		{"provider", r.Provider}, {"source", r.Source}, {"account", r.Account}, {"region", r.Region},
+		{"type", r.Type}, {"service", string(r.Service)}, {"name", r.Name},
+	} {
+		b = append(append(append(b, `,"`...), f.key...), `":`...)
+		b = appendJSON(b, f.value)
+	}
+	b = append(b, `,"tags":`...)
+	if r.Tags == nil {
+		b = append(b, `{}`...)
+	} else {
+		b = appendJSON(b, r.Tags)
+	}
+	if r.Implied {
+		b = append(b, `,"implied":true`...)
+	}
+	return append(b, '}')
+}
+
+func appendDuty(b []byte, a *demarc.Answer, d *demarc.DutyAnswer) []byte {
+	b = append(append(append(b, '"'), d.Duty...), `":{"holder":"`...)
+	b = append(append(b, d.Holder...), `","parties":`...)
+	if d.Parties == nil {
+		b = append(b, `[]`...)
+	} else {
+		b = appendJSON(b, d.Parties)
+	}
+	b = append(append(append(b, `,"state":"`...), d.State...), '"')
+	if d.Counterpart != "" {
+		b = append(append(append(b, `,"counterpart":"`...), d.Counterpart...), '"')
+	}
+	b = append(b, `,"basis":[`...)
+	for i, basis := range d.Basis {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendJSON(b, basis.String())
+	}
+	b = append(b, ']')
+	if because := a.Because(d); len(because) > 0 {
+		b = append(b, `,"because":{`...)
+		for i, f := range because {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, f.Name)
+			b = append(b, ':')
+			b = appendJSON(b, f.Shown())
+		}
+		b = append(b, '}')
+	}
+	if d.Assumed {
+		b = append(b, `,"assumed":true`...)
+	} else {
+		b = append(b, `,"assumed":false`...)
+	}
+	if len(d.Assignment.Missing) > 0 {
+		b = append(b, `,"missing":`...)
+		b = appendJSON(b, d.Assignment.Missing)
+	}
+	if len(d.Parts) > 0 {
+		b = append(b, `,"parts":[`...)
+		for i, p := range d.Parts {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, `{"party":`...)
+			b = appendJSON(b, p.Party)
+			b = append(append(b, `,"role":"`...), p.Role.String()...)
+			b = append(b, `","part":`...)
+			b = appendJSON(b, p.Text)
+			b = append(b, '}')
+		}
+		b = append(b, ']')
+	}
+	if len(d.Checks) > 0 {
+		b = append(b, `,"checks":{`...)
+		for i, c := range d.Checks {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, c.ID)
+			b = append(append(append(b, `:"`...), c.Result...), '"')
+		}
+		b = append(b, '}')
+	}
+	if len(d.Verdict.Missing) > 0 {
+		b = append(b, `,"blind_to":`...)
+		b = appendJSON(b, d.Verdict.Missing)
+	}
+	if d.Believed != "" {
+		b = append(append(append(b, `,"believed":"`...), d.Believed...), `","assumption":`...)
+		b = appendJSON(b, d.Assumption)
+	}
+	if d.Team != "" {
+		b = append(b, `,"team":`...)
+		b = appendJSON(b, d.Team)
+	}
+	return append(b, '}')
+}
+
+// appendJSON appends the JSON of a value that cannot fail to have one, without escaping what only HTML minds.
+func appendJSON(b []byte, v any) []byte {
+	if s, ok := v.(string); ok && isPlain(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic("report: " + err.Error())
+	}
+	return append(b, bytes.TrimRight(buf.Bytes(), "\n")...)
+}
+
+// isPlain reports whether a string needs no escape.
+func isPlain(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' || r >= 0x7f }) < 0
+}

@@ -1,0 +1,161 @@
+package rule_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rule"
+)
+
+// The promise that responsibility rests on: an answer that is known while some facts are not stays the same whatever
+// those facts turn out to be. A completion may fill in a fact, a field of a record, and any number of elements where a
+// list is open.
+func TestKnownAnswersNeverChange(t *testing.T) {
+	e := env(t)
+	rapid.Check(t, func(t *rapid.T) {
+		p, err := e.Compile(source(condition(3).Draw(t, "condition")), demarc.TypeBool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := facts{}
+		part := facts{}
+		for _, name := range p.Facts() {
+			i := slices.IndexFunc(fields, func(f rule.Field) bool { return f.Name == name })
+			all[name] = value(&fields[i]).Draw(t, name)
+			if rapid.IntRange(0, 2).Draw(t, "known "+name) > 0 {
+				part[name] = blur(t, all[name])
+			}
+		}
+		got := p.Eval(part.of(p), asOf)
+		switch {
+		case got.Known():
+			if want := p.Eval(all.of(p), asOf); !want.Value.Equal(got.Value) {
+				t.Fatalf("%v with %v, and %v %v with %v", got.Value, part, want.Value, want.Err, all)
+			}
+		case got.Err == nil:
+			if len(got.Missing) == 0 {
+				t.Fatalf("unknown for no reason with %v", part)
+			}
+			for _, name := range got.Missing {
+				if v, ok := part[name]; ok && v.Equal(all[name]) {
+					t.Fatalf("%q is said to be missing, and is %v", name, v)
+				}
+			}
+		}
+	})
+}
+
+// condition makes conditions over the facts of env, of every operator and macro that may meet an unknown.
+func condition(depth int) *rapid.Generator[string] {
+	atom := rapid.SampledFrom([]string{
+		"facts.auto_upgrade", "facts.engine == 'a'", "facts.engine in ['a', 'b']", "facts.engine != facts.version",
+		"facts.engine.startsWith('a')", "facts.engine + 'a' == 'aa'", "facts.port < 2", "1 / facts.port > 0", "-facts.port == 0",
+		"versionAtLeast(facts.version, '1')", "openToWorld(facts.engine)", "string(facts.port) == '1'",
+		"'a' in facts.zones", "facts.engine in facts.zones", "size(facts.zones) > 1", "facts.zones[0] == 'a'", "facts.zones == facts.cidrs",
+		"facts.zones + facts.cidrs == ['a', 'b']", "facts.zones != []", "1 in facts.ports", "facts.ports[1] == facts.port",
+		"facts.zones.filter(z, z == 'a').size() == 1", "facts.zones.map(z, z + 'x') == ['ax']", "'a' in facts.zones.filter(z, z != 'b')",
+		"(facts.auto_upgrade ? facts.zones : facts.cidrs).exists(z, z == 'a')", "(facts.auto_upgrade ? 'a' : facts.engine) in facts.zones",
+		"{'a': true, 'b': false}[facts.engine]", "[facts.engine, 'b'] == ['a', 'b']", "[facts.zones, ['a']].exists(l, 'a' in l)",
+		"facts.rules[0].port == 1", "size(facts.rules) == 1", "facts.rules.filter(r, r.deny).exists(r, r.port == 1)",
+		"facts.rules.map(r, r.port) == [1]", "1 in facts.rules.map(r, r.deny, r.port)",
+	})
+	if depth == 0 {
+		return atom
+	}
+	return rapid.Custom(func(t *rapid.T) string {
+		inner := func() string { return condition(depth-1).Draw(t, "inner") }
+		list := func() string {
+			return rapid.SampledFrom([]string{"facts.zones", "facts.cidrs", "['a', 'b']", "facts.zones.filter(f, f == 'a')"}).Draw(t, "list")
+		}
+		loop := func() string { return rapid.SampledFrom([]string{"exists", "all", "exists_one"}).Draw(t, "loop") }
+		switch rapid.IntRange(0, 7).Draw(t, "shape") {
+		case 0:
+			return atom.Draw(t, "atom")
+		case 1:
+			return "!(" + inner() + ")"
+		case 2:
+			return "(" + inner() + " && " + inner() + ")"
+		case 3:
+			return "(" + inner() + " || " + inner() + ")"
+		case 4:
+			return "(" + inner() + " ? " + inner() + " : " + inner() + ")"
+		case 5:
+			return "(" + inner() + ") == (" + inner() + ")"
+		case 6:
+			of := rapid.SampledFrom([]string{"z == 'a'", "true", "false", "z in facts.cidrs", "z != facts.engine", "1 / size(z) == 1"}).Draw(t, "of element")
+			return fmt.Sprintf("%s.%s(z, %s)", list(), loop(), of)
+		default:
+			of := rapid.SampledFrom([]string{
+				"r.port == 1", "r.deny", "r.port == 1 && !r.deny", "r.port == 1 || r.deny", "'a' in r.cidrs", "size(r.cidrs) == 1",
+				"r.cidrs.exists(c, c == 'a')", "r.cidrs.all(c, c == 'a')", "r.cidrs.exists(c, c in facts.zones)",
+				"r.tags.exists(t, t.key == 'a')", "r.tags.all(t, t.key != 'a' || r.deny)", "r.port == facts.port", "r.cidrs[0] == 'a'",
+			}).Draw(t, "of record")
+			return fmt.Sprintf("facts.rules.%s(r, %s)", loop(), of)
+		}
+	})
+}
+
+// value makes whole values: short, of few kinds, so that they meet.
+func value(f *rule.Field) *rapid.Generator[demarc.Value] {
+	text := rapid.SampledFrom([]demarc.Value{demarc.String("a"), demarc.String("b"), demarc.String(""), demarc.String("1.2")})
+	number := rapid.Map(rapid.Int64Range(-1, 2), demarc.Int)
+	switch f.Type {
+	case demarc.TypeBool:
+		return rapid.Map(rapid.Bool(), demarc.Bool)
+	case demarc.TypeInt:
+		return number
+	case demarc.TypeString:
+		return text
+	case demarc.TypeStrings:
+		return rapid.Map(rapid.SliceOfN(text, 0, 3), func(v []demarc.Value) demarc.Value { return demarc.List(f.Type, v...) })
+	case demarc.TypeInts:
+		return rapid.Map(rapid.SliceOfN(number, 0, 3), func(v []demarc.Value) demarc.Value { return demarc.List(f.Type, v...) })
+	case demarc.TypeRecords:
+		one := rapid.Custom(func(t *rapid.T) demarc.Value {
+			r := rec{}
+			for i := range f.Fields {
+				r[f.Fields[i].Name] = value(&f.Fields[i]).Draw(t, f.Fields[i].Name)
+			}
+			return demarc.Record(r)
+		})
+		return rapid.Map(rapid.SliceOfN(one, 0, 3), func(v []demarc.Value) demarc.Value { return demarc.List(f.Type, v...) })
+	default:
+		panic(f.Type.String())
+	}
+}
+
+// blur forgets some of v: it drops elements of lists, each for an element that is not known, adds such an element
+// where nothing is missing, and drops fields of records.
+func blur(t *rapid.T, v demarc.Value) demarc.Value {
+	if v.Type().Element() == demarc.TypeInvalid && v.Type() != demarc.TypeRecords {
+		return v
+	}
+	open := rapid.IntRange(0, 2).Draw(t, "open") == 0
+	var elements []demarc.Value
+	for _, e := range v.Elements() {
+		switch {
+		case open && rapid.Bool().Draw(t, "forget element"):
+			if rapid.Bool().Draw(t, "leave a mark") {
+				elements = append(elements, demarc.Value{})
+			}
+		case e.Fields() != nil:
+			r := rec{}
+			for name, x := range e.Fields() {
+				if rapid.IntRange(0, 3).Draw(t, "forget "+name) > 0 {
+					r[name] = blur(t, x)
+				}
+			}
+			elements = append(elements, demarc.Record(r))
+		default:
+			elements = append(elements, e)
+		}
+	}
+	if open {
+		elements = append(elements, demarc.Value{})
+	}
+	return demarc.List(v.Type(), elements...)
+}

@@ -51,10 +51,12 @@ func (inv *Inventory) Settle() *Settled {
 	s.controlled()
 	s.imply()
 	s.clusterRoles()
-	s.presume()
+	s.presume(func(f *rulebook.Fact) bool { return f.Via < 0 && f.Derive == nil })
 	s.derive(false)
 	s.relate()
+	s.presume(func(f *rulebook.Fact) bool { return f.Via >= 0 })
 	s.derive(true)
+	s.presume(func(f *rulebook.Fact) bool { return f.Derive != nil })
 	s.finish()
 	return s.out
 }
@@ -640,12 +642,13 @@ func (s *settler) clusterRoles() {
 	}
 }
 
-// presume gives rare, unknown facts the value that the catalog presumes.
-func (s *settler) presume() {
+// presume gives rare, unknown facts of some kind the value that the catalog presumes.
+func (s *settler) presume(of func(*rulebook.Fact) bool) {
 	for _, r := range s.live {
 		for i := range r.row.numbers {
-			if p := r.service.Facts[i].Presume; p != nil && !r.row.At(i).Known() {
-				r.row.set(i, demarc.Fact{Value: p.Value, Origin: demarc.Presumed})
+			f := &r.service.Facts[i]
+			if f.Presume != nil && of(f) && !r.row.At(i).Known() {
+				r.row.set(i, demarc.Fact{Value: f.Presume.Value, Origin: demarc.Presumed})
 			}
 		}
 	}

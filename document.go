@@ -69,3 +69,9 @@ const (
 
 // Incomplete reports whether a note of this kind means that something could not be read.
 func (k NoteKind) Incomplete() bool { return k == NoteRefused || k == NoteDenied }
+
+// Claim says that a dialect reads a member of API bodies, if what is in it has another member; Has may be empty.
+type Claim struct {
+	Dialect Dialect
+	Has     string
+}

@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"bytes"
+	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -106,13 +108,14 @@ func (r *Reader) envelope(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docu
 		r.refuse(doc, err)
 		return
 	}
-	matched := false
+	matched, taken := false, false
 	for _, ref := range r.inv.book.Envelopes(doc.Dialect) {
 		if doc.Dialect == demarc.Graph {
 			if !strings.EqualFold(ref.Context, doc.Context) || len(ref.Envelope) > 0 && ref.Envelope[0] != doc.Envelope {
 				continue
 			}
-			matched = r.envelopeElements(plan, c, doc, ref, nil, matched) || matched
+			some := r.envelopeElements(plan, c, doc, ref, nil, taken)
+			matched, taken = matched || some, taken || some && ref.Part == nil
 			continue
 		}
 		first, rest := "", []string(nil)
@@ -120,7 +123,8 @@ func (r *Reader) envelope(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docu
 			first, rest = ref.Envelope[0], ref.Envelope[1:]
 		}
 		if first == doc.Envelope {
-			matched = r.envelopeElements(plan, c, doc, ref, rest, matched) || matched
+			some := r.envelopeElements(plan, c, doc, ref, rest, taken)
+			matched, taken = matched || some, taken || some && ref.Part == nil
 		}
 	}
 	if !matched {
@@ -479,6 +483,23 @@ func gcpLocation(name string) string {
 	return ""
 }
 
+// clusterName is what a cluster is called: by its source, else by the input that it came from.
+func clusterName(s *demarc.Source) string {
+	switch {
+	case s == nil || s.Name == "-":
+		return "cluster"
+	case s.Account != "":
+		return s.Account
+	case s.Declared:
+		return s.Name
+	}
+	name := path.Base(filepath.ToSlash(s.Name))
+	for ext := path.Ext(name); ext != "" && ext != name; ext = path.Ext(name) {
+		name = strings.TrimSuffix(name, ext)
+	}
+	return name
+}
+
 // kubernetes reads one API object.
 func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
 	if !r.scan(plan, c, doc, doc.Body) {
@@ -507,12 +528,7 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 	if ref == nil {
 		return
 	}
-	cluster := "cluster"
-	if doc.Source != nil {
-		if cluster = doc.Source.Account; cluster == "" {
-			cluster = doc.Source.Name
-		}
-	}
+	cluster := clusterName(doc.Source)
 	rec := r.element(plan, c, doc, ref, surroundings{account: cluster})
 	rec.typ, rec.name, rec.account = typ, name, cluster
 	parts := []string{"kubernetes", cluster}

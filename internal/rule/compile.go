@@ -37,8 +37,8 @@ const (
 type compiler struct {
 	env   *cel.Env
 	src   Source
-	facts []Field  // what facts.x may be; nil for an estate's condition, which has none
-	vars  []string // the variables an expression may read besides
+	facts []Field  // what facts.x may be
+	vars  []string // the variables of an estate's condition, which reads no facts; nil for an expression over facts
 	errs  Errors
 }
 
@@ -122,9 +122,11 @@ func (c *compiler) message(msg string) (text, name string) {
 
 func (c *compiler) unknownName(name string) string {
 	switch {
+	case name == "has" && c.vars != nil:
+		return "has() is not available: a tag that is not there is the empty string"
 	case name == "has":
 		return "has() is not available: what is absent is unknown or has a default, never missing"
-	case c.facts != nil && (name == "facts" || strings.HasPrefix(name, prefix)):
+	case c.vars == nil && (name == "facts" || strings.HasPrefix(name, prefix)):
 		return ""
 	case slices.ContainsFunc(c.facts, func(f Field) bool { return f.Name == name }):
 		return fmt.Sprintf("unknown name %q, did you mean %q?", name, prefix+name)
@@ -173,7 +175,7 @@ func recordFields(facts []Field) iter.Seq[string] {
 
 // names reports facts that are not declared, and uses of the word facts that are no fact.
 func (c *compiler) names(a *celast.AST, e celast.Expr) {
-	if c.facts == nil {
+	if c.vars != nil {
 		return
 	}
 	switch e.Kind() {

@@ -91,7 +91,7 @@ func condition(depth int) *rapid.Generator[string] {
 		default:
 			of := rapid.SampledFrom([]string{
 				"r.port == 1", "r.deny", "r.port == 1 && !r.deny", "r.port == 1 || r.deny", "'a' in r.cidrs", "size(r.cidrs) == 1",
-				"r.cidrs.exists(c, c == 'a')", "r.cidrs.all(c, c == 'a')", "r.cidrs.exists(c, c in facts.zones)",
+				"r.cidrs.exists(c, c == 'a')", "r.cidrs.all(c, c == 'a')", "r.cidrs.exists(c, c == facts.engine)",
 				"r.tags.exists(t, t.key == 'a')", "r.tags.all(t, t.key != 'a' || r.deny)", "r.port == facts.port", "r.cidrs[0] == 'a'",
 			}).Draw(t, "of record")
 			return fmt.Sprintf("facts.rules.%s(r, %s)", loop(), of)

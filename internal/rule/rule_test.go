@@ -500,6 +500,20 @@ func TestNewEnv(t *testing.T) {
 	}
 }
 
+func TestServiceWithoutFacts(t *testing.T) {
+	e, err := rule.NewEnv("x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := compile(t, e, "true", demarc.TypeBool); !p.Eval(nil, asOf).True() {
+		t.Error("true is not true")
+	}
+	_, err = e.Compile(source("facts.engine == 'a'"), demarc.TypeBool)
+	if got, want := fmt.Sprint(err), `rds.yaml:10:17: unknown fact "engine"`; !strings.HasPrefix(got, want) {
+		t.Errorf("Compile = %s, want %s", got, want)
+	}
+}
+
 func TestConcurrentUse(t *testing.T) {
 	e := env(t)
 	p := compile(t, e, `facts.rules.exists(r, r.port == 22) && ageDays(facts.created) > 1`, demarc.TypeBool)

@@ -9,32 +9,37 @@ import (
 
 // EnvelopeIndex tells which members of API bodies the catalog reads, for the source that recognises documents.
 type EnvelopeIndex struct {
-	members, whole map[string][]demarc.Dialect
+	members map[string][]demarc.Claim
+	whole   map[string][]demarc.Dialect
 }
 
 // EnvelopeIndex builds the index of the catalog's envelopes.
 func (b *Rulebook) EnvelopeIndex() *EnvelopeIndex {
-	x := &EnvelopeIndex{members: map[string][]demarc.Dialect{}, whole: map[string][]demarc.Dialect{}}
-	add := func(to map[string][]demarc.Dialect, key string, d demarc.Dialect) {
-		if !slices.Contains(to[key], d) {
-			to[key] = append(to[key], d)
-		}
-	}
+	x := &EnvelopeIndex{members: map[string][]demarc.Claim{}, whole: map[string][]demarc.Dialect{}}
 	for _, d := range []demarc.Dialect{demarc.AWSAPI, demarc.OpenStack, demarc.VSphere, demarc.Graph} {
 		for _, ref := range b.envelopes[d] {
 			switch {
 			case len(ref.Envelope) > 0 && d != demarc.Graph:
-				add(x.members, strings.TrimSuffix(ref.Envelope[0], "[]"), d)
+				key := strings.TrimSuffix(ref.Envelope[0], "[]")
+				claim := demarc.Claim{Dialect: d}
+				if len(ref.Envelope) == 1 {
+					claim.Has = ref.Has
+				}
+				if !slices.Contains(x.members[key], claim) {
+					x.members[key] = append(x.members[key], claim)
+				}
 			case ref.Has != "" && len(ref.Envelope) == 0:
-				add(x.whole, ref.Has, d)
+				if !slices.Contains(x.whole[ref.Has], d) {
+					x.whole[ref.Has] = append(x.whole[ref.Has], d)
+				}
 			}
 		}
 	}
 	return x
 }
 
-// Member returns the dialects that read a top-level member of that name. Case counts.
-func (x *EnvelopeIndex) Member(key string) []demarc.Dialect { return x.members[key] }
+// Member returns who reads a top-level member of that name. Case counts.
+func (x *EnvelopeIndex) Member(key string) []demarc.Claim { return x.members[key] }
 
 // Whole returns the dialects that read a whole body which has that member.
 func (x *EnvelopeIndex) Whole(key string) []demarc.Dialect { return x.whole[key] }

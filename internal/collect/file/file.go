@@ -40,8 +40,8 @@ const (
 
 // Envelopes tells which members of an API body the catalog reads. It is written where it is used; the rulebook answers.
 type Envelopes interface {
-	// Member returns the dialects that read a top-level member of that name.
-	Member(key string) []demarc.Dialect
+	// Member returns who reads a top-level member of that name.
+	Member(key string) []demarc.Claim
 	// Whole returns the dialects that read a whole body with a top-level member of that name.
 	Whole(key string) []demarc.Dialect
 }

@@ -108,7 +108,9 @@ func (sk sketch) has(keys ...string) bool {
 	return true
 }
 
-func (sk sketch) any(keys ...string) bool { return slices.ContainsFunc(keys, func(k string) bool { return sk.has(k) }) }
+func (sk sketch) any(keys ...string) bool {
+	return slices.ContainsFunc(keys, func(k string) bool { return sk.has(k) })
+}
 
 // top returns the top-level keys, sorted.
 func (sk sketch) top() []string {
@@ -215,18 +217,8 @@ func recognise(sk sketch, env Envelopes) plan {
 	case isARMID(str("id")), isARMType(str("type")) && sk.any("location", "properties", "name"):
 		return plan{dialect: demarc.ARM}
 	}
-	members := map[string]member{}
-	for _, key := range sk.top() {
-		for _, d := range env.Member(key) {
-			if str(key) == "[" {
-				members[key] = member{each: true, envelope: key + "[]"}
-			} else if str(key) == "{" {
-				members[key] = member{envelope: key}
-			} else {
-				continue
-			}
-			return plan{dialect: d, members: allMembers(sk, env, d, members)}
-		}
+	if d := claimant(sk, env); d != "" {
+		return plan{dialect: d, members: claimed(sk, env, d)}
 	}
 	for _, key := range sk.top() {
 		for _, d := range env.Whole(key) {
@@ -247,10 +239,31 @@ func recognise(sk sketch, env Envelopes) plan {
 	return plan{refuse: fmt.Sprintf("no document that demarc knows: its members are %s; expected an inventory, an API body, a template, a plan or a state", shown)}
 }
 
-// allMembers are the members of a body that a dialect reads: one call may answer with several.
-func allMembers(sk sketch, env Envelopes, d demarc.Dialect, members map[string]member) map[string]member {
+// claimant returns the dialect that reads a body: the first whose claim on a member is borne out by what is in it, else
+// the first with a claim.
+func claimant(sk sketch, env Envelopes) demarc.Dialect {
+	var first demarc.Dialect
 	for _, key := range sk.top() {
-		if !slices.Contains(env.Member(key), d) {
+		if sk[key] != "[" && sk[key] != "{" {
+			continue
+		}
+		for _, c := range env.Member(key) {
+			if c.Has == "" || sk.any(key+"[]."+c.Has, key+"."+c.Has) {
+				return c.Dialect
+			}
+			if first == "" {
+				first = c.Dialect
+			}
+		}
+	}
+	return first
+}
+
+// claimed are the members of a body that a dialect reads: one call may answer with several.
+func claimed(sk sketch, env Envelopes, d demarc.Dialect) map[string]member {
+	members := map[string]member{}
+	for _, key := range sk.top() {
+		if !slices.ContainsFunc(env.Member(key), func(c demarc.Claim) bool { return c.Dialect == d }) {
 			continue
 		}
 		switch sk[key] {

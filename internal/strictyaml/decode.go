@@ -271,7 +271,11 @@ func (d *Decoder) structure(n *yaml.Node, v reflect.Value) {
 		if !ok {
 			known := slices.Sorted(maps.Keys(fields.byKey))
 			hint := suggest.DidYouMean(key.Value, slices.Values(known))
-			if hint == "" {
+			switch {
+			case hint != "":
+			case n.Style&yaml.FlowStyle != 0 && isNull(value) && strings.Contains(key.Value, " "):
+				hint = ": text with a comma in it must be quoted here" // {text: One, two.} has the key "two."
+			default:
 				hint = ", known here: " + strings.Join(known, ", ")
 			}
 			d.Errorf(key, "unknown key %q%s", key.Value, hint)

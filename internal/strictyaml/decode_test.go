@@ -119,6 +119,7 @@ func TestMistakes(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", "holdr: tenant", `a.yaml:1:1: unknown key "holdr", did you mean "holder"?`},
 		{"unknown key unlike any", "fix: {xyzzy: 1}", `a.yaml:1:7: unknown key "xyzzy", known here: type`},
+		{"comma in a text", "fix: {type: One, and the other.}", `a.yaml:1:18: unknown key "and the other.": text with a comma in it must be quoted here`},
 		{"untagged field", "Hidden: x", `a.yaml:1:1: unknown key "Hidden", known here: facts, fix, holder, limit, proves, ratio, raw, service, small, source, types, values, when`},
 		{"key twice", "service: a\nlimit: 1\nservice: b", `a.yaml:3:1: key "service" stands here twice, first on line 1`},
 		{"key twice in raw", "raw: {a: 1, 'a': 2}", `a.yaml:1:13: key "a" stands here twice, first on line 1`},

@@ -1,0 +1,356 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/demarc/demarc"
+)
+
+// Summary is what a run comes to for people. Answers are added one at a time; nothing of them is kept but counts and
+// a few examples.
+type Summary struct {
+	Run       demarc.Run
+	Resources int
+	Implied   int
+
+	Models map[string]map[string]int // provider to service model to resources
+	Layers map[demarc.Layer]map[demarc.Holder]int
+	States map[demarc.State]int // of duties that the organization has a part in
+
+	Yours    Score // proven: met; attested beside it
+	Others   Score // of the provider and third parties: proven is assured
+	Nobodys  int
+	Blind    int // of yours: somebody tried to look and could not
+	Assumed  int // answers that a missing fact would settle
+	Teamless int
+
+	gaps       map[gapKey]*GapGroup
+	believed   map[believedKey]*BelievedGroup
+	blind      map[blindKey]*BlindGroup
+	duties     map[demarc.DutyID]map[demarc.Holder]int
+	unassured  map[demarc.Party]int
+	unassigned map[demarc.ServiceID]int
+}
+
+// Score counts duties.
+type Score struct{ Total, Proven, Attested int }
+
+// Percent returns the share that is proven, rounded down, so that 100 means all.
+func (s Score) Percent() int {
+	if s.Total == 0 {
+		return 0
+	}
+	return 100 * s.Proven / s.Total
+}
+
+// GapGroup is one gap of one duty, for all resources of a service that have it for the same reason.
+type GapGroup struct {
+	Gap      demarc.Gap
+	Severity demarc.Severity
+	Duty     demarc.DutyID
+	Service  demarc.ServiceID
+	Check    string // of a failing or blind duty, "" otherwise
+	Count    int
+	Examples []demarc.ResourceID
+}
+
+// BelievedGroup is a duty that is believed to be somebody else's and is not, for all resources of a service.
+type BelievedGroup struct {
+	Duty     demarc.DutyID
+	Service  demarc.ServiceID
+	Believed demarc.Holder
+	Holder   demarc.Holder
+	Because  string // why it is the organization's
+	Count    int
+	Examples []demarc.ResourceID
+}
+
+// BlindGroup is a fact that could not be read, for all resources of a service.
+type BlindGroup struct {
+	Service  demarc.ServiceID
+	Fact     string
+	Origin   demarc.Origin
+	Count    int // resources
+	Duties   int // that it hides
+	Examples []demarc.ResourceID
+}
+
+type (
+	gapKey struct {
+		gap     demarc.Gap
+		duty    demarc.DutyID
+		service demarc.ServiceID
+		check   string
+	}
+	believedKey struct {
+		duty    demarc.DutyID
+		service demarc.ServiceID
+		because string
+	}
+	blindKey struct {
+		service demarc.ServiceID
+		fact    string
+		origin  demarc.Origin
+	}
+)
+
+const examples = 3
+
+// NewSummary returns an empty Summary.
+func NewSummary(run demarc.Run) *Summary {
+	return &Summary{
+		Run: run, Models: map[string]map[string]int{}, Layers: map[demarc.Layer]map[demarc.Holder]int{}, States: map[demarc.State]int{},
+		gaps: map[gapKey]*GapGroup{}, believed: map[believedKey]*BelievedGroup{}, blind: map[blindKey]*BlindGroup{},
+		duties: map[demarc.DutyID]map[demarc.Holder]int{}, unassured: map[demarc.Party]int{}, unassigned: map[demarc.ServiceID]int{},
+	}
+}
+
+// Add counts one answer.
+func (s *Summary) Add(a *demarc.Answer) {
+	s.Resources++
+	if a.Resource.Implied {
+		s.Implied++
+	}
+	provider := a.Resource.Provider
+	if s.Models[provider] == nil {
+		s.Models[provider] = map[string]int{}
+	}
+	model := a.Resource.Model
+	if a.Resource.Service == "unclassified" {
+		model = "unclassified"
+	}
+	s.Models[provider][model]++
+	for i := range a.Duties {
+		d := &a.Duties[i]
+		if d.Holder == demarc.NotApplicable || a.Inside && d.Duty.Layer() == "guest" {
+			continue
+		}
+		layer := d.Duty.Layer()
+		if s.Layers[layer] == nil {
+			s.Layers[layer] = map[demarc.Holder]int{}
+		}
+		s.Layers[layer][d.Holder]++
+		if s.duties[d.Duty] == nil {
+			s.duties[d.Duty] = map[demarc.Holder]int{}
+		}
+		s.duties[d.Duty][d.Holder]++
+		s.count(a, d)
+	}
+}
+
+func (s *Summary) count(a *demarc.Answer, d *demarc.DutyAnswer) {
+	if d.Assumed {
+		s.Assumed++
+	}
+	others := d.State
+	switch {
+	case d.Holder == demarc.Unowned:
+		s.Nobodys++
+	case d.Tenant() || d.Engaged != "":
+		if d.Tenant() {
+			s.Yours.Total++
+			s.States[d.State]++
+			switch d.State {
+			case demarc.Met:
+				s.Yours.Proven++
+			case demarc.Attested:
+				s.Yours.Attested++
+			case demarc.Blind:
+				s.Blind++
+			default:
+			}
+		}
+		others = d.Counterpart
+	}
+	switch others {
+	case demarc.Assured:
+		s.Others.Total++
+		s.Others.Proven++
+	case demarc.Unassured:
+		s.Others.Total++
+	default:
+	}
+	if d.Teamless {
+		s.Teamless++
+		s.unassigned[a.Resource.Service]++
+	}
+	if d.Believed != "" {
+		s.addBelieved(a, d)
+	}
+	if d.State == demarc.Blind {
+		s.addBlind(a, d)
+	}
+	gap := d.Gap()
+	if gap == demarc.GapMisassumed { // told on its own, and the state beside it
+		switch d.State {
+		case demarc.Failing:
+			gap = demarc.GapFailing
+		case demarc.Blind:
+			gap = demarc.GapBlind
+		default:
+			return
+		}
+	}
+	switch gap {
+	case "":
+		return
+	case demarc.GapFailing, demarc.GapBlind:
+		want := demarc.CheckFail
+		if gap == demarc.GapBlind {
+			want = demarc.CheckUnknown
+		}
+		for _, c := range d.Checks {
+			if c.Result == want {
+				s.addGap(gapKey{gap, d.Duty, a.Resource.Service, c.ID}, c.Severity, a.Resource.ID)
+			}
+		}
+	default:
+		s.addGap(gapKey{gap, d.Duty, a.Resource.Service, ""}, d.Severity(), a.Resource.ID)
+	}
+}
+
+func (s *Summary) addGap(k gapKey, severity demarc.Severity, id demarc.ResourceID) {
+	g := s.gaps[k]
+	if g == nil {
+		g = &GapGroup{Gap: k.gap, Severity: severity, Duty: k.duty, Service: k.service, Check: k.check}
+		s.gaps[k] = g
+	}
+	g.Count++
+	g.Severity = max(g.Severity, severity)
+	if len(g.Examples) < examples {
+		g.Examples = append(g.Examples, id)
+	}
+}
+
+func (s *Summary) addBelieved(a *demarc.Answer, d *demarc.DutyAnswer) {
+	because := Ground(a, d)
+	k := believedKey{d.Duty, a.Resource.Service, because}
+	g := s.believed[k]
+	if g == nil {
+		g = &BelievedGroup{Duty: d.Duty, Service: a.Resource.Service, Believed: d.Believed, Holder: d.Holder, Because: because}
+		s.believed[k] = g
+	}
+	g.Count++
+	if len(g.Examples) < examples {
+		g.Examples = append(g.Examples, a.Resource.ID)
+	}
+}
+
+func (s *Summary) addBlind(a *demarc.Answer, d *demarc.DutyAnswer) {
+	for _, name := range d.Verdict.Missing {
+		f, _ := a.Fact(name)
+		k := blindKey{a.Resource.Service, name, f.Fact.Origin}
+		g := s.blind[k]
+		if g == nil {
+			g = &BlindGroup{Service: k.service, Fact: name, Origin: k.origin}
+			s.blind[k] = g
+		}
+		g.Duties++
+		if n := len(g.Examples); n == 0 || g.Examples[n-1] != a.Resource.ID {
+			g.Count++
+			if n < examples {
+				g.Examples = append(g.Examples, a.Resource.ID)
+			} else {
+				g.Examples[examples-1] = a.Resource.ID
+			}
+		}
+	}
+}
+
+// Ground says in a sentence why a duty is held as it is: the deciding line, engagement or binding, else the part.
+func Ground(a *demarc.Answer, d *demarc.DutyAnswer) string {
+	for i := len(d.Basis) - 1; i >= 0; i-- {
+		if b := d.Basis[i]; b.Kind != demarc.BasisArchetype && b.Kind != demarc.BasisService {
+			return b.Because
+		}
+	}
+	if d.Why != "" {
+		return d.Why
+	}
+	for _, p := range d.Parts {
+		if p.Party == demarc.Self {
+			return p.Text
+		}
+	}
+	for _, p := range d.Parts {
+		return p.Text
+	}
+	return ""
+}
+
+// Readings says which facts decided, as "fact = value" joined by commas.
+func Readings(a *demarc.Answer, d *demarc.DutyAnswer) string {
+	var out []string
+	for _, f := range a.Because(d) {
+		switch {
+		case !f.Fact.Known():
+			out = append(out, fmt.Sprintf("%s unknown (%s)", f.Name, f.Fact.Origin))
+		case f.Fact.Origin == demarc.Read:
+			out = append(out, fmt.Sprintf("%s = %s", f.Name, quoted(f.Shown())))
+		default:
+			out = append(out, fmt.Sprintf("%s = %s (%s)", f.Name, quoted(f.Shown()), f.Fact.Origin))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func quoted(v demarc.Value) string {
+	if v.Type() == demarc.TypeString && v.AsString() == "" {
+		return `""`
+	}
+	return v.String()
+}
+
+// Gaps returns the gaps, worst and most frequent first.
+func (s *Summary) Gaps() []*GapGroup {
+	var out []*GapGroup
+	for _, g := range s.gaps {
+		out = append(out, g)
+	}
+	rank := func(g demarc.Gap) int { return slices.Index(demarc.Gaps, g) }
+	slices.SortFunc(out, func(a, b *GapGroup) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(rank(a.Gap), rank(b.Gap)), cmp.Compare(b.Count, a.Count),
+			strings.Compare(string(a.Service), string(b.Service)), strings.Compare(string(a.Duty), string(b.Duty)), strings.Compare(a.Check, b.Check))
+	})
+	return out
+}
+
+// Believed returns what is misassumed, most frequent first.
+func (s *Summary) Believed() []*BelievedGroup {
+	var out []*BelievedGroup
+	for _, g := range s.believed {
+		out = append(out, g)
+	}
+	slices.SortFunc(out, func(a, b *BelievedGroup) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(string(a.Service), string(b.Service)), strings.Compare(string(a.Duty), string(b.Duty)), strings.Compare(a.Because, b.Because))
+	})
+	return out
+}
+
+// BlindSpots returns the facts that could not be read, those that hide most duties first.
+func (s *Summary) BlindSpots() []*BlindGroup {
+	var out []*BlindGroup
+	for _, g := range s.blind {
+		out = append(out, g)
+	}
+	slices.SortFunc(out, func(a, b *BlindGroup) int {
+		return cmp.Or(cmp.Compare(b.Duties, a.Duties), strings.Compare(string(a.Service), string(b.Service)), strings.Compare(a.Fact, b.Fact))
+	})
+	return out
+}
+
+// DutyHolders returns how many resources have each holder for a duty.
+func (s *Summary) DutyHolders(d demarc.DutyID) map[demarc.Holder]int { return s.duties[d] }
+
+// Providers returns the providers, sorted.
+func (s *Summary) Providers() []string {
+	var out []string
+	for p := range s.Models {
+		out = append(out, p)
+	}
+	slices.Sort(out)
+	return out
+}

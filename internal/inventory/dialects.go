@@ -257,12 +257,17 @@ func awsSurroundings(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document,
 	return at
 }
 
+// cloudName is what a private cloud is called: by its source, or by what it is.
+func cloudName(doc *demarc.Document) string {
+	if doc.Source != nil && doc.Source.Declared {
+		return string(doc.Dialect) + "/" + doc.Source.Name
+	}
+	return string(doc.Dialect)
+}
+
 // cloudRecord reads a body of OpenStack or vSphere: its id is the cloud, the project, the type and the uuid.
 func (r *Reader) cloudRecord(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef) *record {
-	cloud := string(doc.Dialect)
-	if doc.Source != nil && doc.Source.Declared {
-		cloud += "/" + doc.Source.Name
-	}
+	cloud := cloudName(doc)
 	var at surroundings
 	var id string
 	if doc.Dialect == demarc.OpenStack {
@@ -298,6 +303,7 @@ func (r *Reader) cloudRecord(plan *dialectPlan, c *jscan.Captures, doc *demarc.D
 		r.note(demarc.NoteRefused, doc.Pos, "%s: nothing in the body names it", ref.Type)
 		return nil
 	}
+	rec.cloud = cloud
 	parts := []string{cloud}
 	if at.account != "" {
 		parts = append(parts, at.account)
@@ -422,16 +428,19 @@ func (r *Reader) cai(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document)
 		return
 	}
 	at := surroundings{region: plan.text(c, "resource.location"), account: gcpProject(name)}
-	if at.account == "" {
-		jscan.Elements(plan.raw(c, "ancestors"), func(e []byte) bool {
-			if p, ok := strings.CutPrefix(scalarText(e), "projects/"); ok {
-				at.account = p
-			}
-			return at.account == ""
-		})
+	number := ""
+	jscan.Elements(plan.raw(c, "ancestors"), func(e []byte) bool {
+		number, _ = strings.CutPrefix(scalarText(e), "projects/")
+		return false
+	})
+	if number == "" {
+		number = gcpProject("/" + plan.text(c, "ancestry_path") + "/")
+	}
+	if strings.Contains(number, "/") {
+		number = "" // a folder or an organization
 	}
 	if at.account == "" {
-		at.account = gcpProject("/" + plan.text(c, "ancestry_path") + "/")
+		at.account = number
 	}
 	if at.account == "" {
 		at.account = gcpProject(plan.text(c, "resource.parent"))
@@ -440,7 +449,7 @@ func (r *Reader) cai(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document)
 		at.region = gcpLocation(name)
 	}
 	rec := r.element(plan, c, doc, ref, at)
-	rec.typ = typ
+	rec.typ, rec.projectNumber = typ, number
 	if rec.captured, _ = parseTime(plan.text(c, "updateTime")); rec.captured.IsZero() {
 		rec.captured, _ = parseTime(plan.text(c, "update_time"))
 	}

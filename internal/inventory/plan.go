@@ -18,6 +18,7 @@ type dialectPlan struct {
 	slots        int
 	known        map[string]int // slots of the dialect's own members, by their path
 	tags         []int          // slots where tags may be, in order
+	sections     map[string]int // slots of the members that an export may leave out as a whole
 	types        map[*rulebook.TypeRef]*typePlan
 }
 
@@ -67,16 +68,18 @@ type plans struct {
 
 // envelopes are the members of a document that say what it is, per dialect; "=" names where the facts begin.
 var envelopes = map[demarc.Dialect]struct {
-	base [][]string
-	own  [][]string
-	tags [][]string
+	base     [][]string
+	own      [][]string
+	tags     [][]string
+	sections []string
 }{
 	demarc.AWSConfig: {
 		own: [][]string{
 			{"resourceType"}, {"arn"}, {"resourceId"}, {"resourceName"}, {"accountId"}, {"awsAccountId"}, {"awsRegion"},
 			{"configurationItemStatus"}, {"configurationItemCaptureTime"}, {"configuration"}, {"availabilityZone"}, {"supplementaryConfiguration"},
 		},
-		tags: [][]string{{"tags"}},
+		tags:     [][]string{{"tags"}},
+		sections: []string{"configuration", "supplementaryConfiguration"},
 	},
 	demarc.AWSAPI: {
 		own:  [][]string{{"OwnerId"}, {"Arn"}, {"AvailabilityZone"}, {"Placement", "AvailabilityZone"}, {"State", "Name"}, {"Status"}},
@@ -95,7 +98,8 @@ var envelopes = map[demarc.Dialect]struct {
 			{"name"}, {"assetType"}, {"asset_type"}, {"resource", "data"}, {"resource", "parent"}, {"resource", "location"}, {"ancestors"}, {"ancestry_path"}, {"updateTime"}, {"update_time"},
 			{"resource", "data", "name"}, {"deleted"},
 		},
-		tags: [][]string{{"resource", "data", "labels"}, {"resource", "data", "settings", "userLabels"}, {"resource", "data", "resourceLabels"}},
+		tags:     [][]string{{"resource", "data", "labels"}, {"resource", "data", "settings", "userLabels"}, {"resource", "data", "resourceLabels"}},
+		sections: []string{"resource", "iamPolicy", "orgPolicy", "accessPolicy"},
 	},
 	demarc.Kubernetes: {
 		own: [][]string{
@@ -160,6 +164,12 @@ func (p *plans) build(d demarc.Dialect) *dialectPlan {
 		for camel, snake := range map[string]string{"iamPolicy": "iam_policy", "orgPolicy": "org_policy", "accessPolicy": "access_policy", "accessLevel": "access_level", "servicePerimeter": "service_perimeter"} {
 			plan.root.Attach(snake, plan.root.At(camel))
 		}
+	}
+	for _, section := range env.sections {
+		if plan.sections == nil {
+			plan.sections = map[string]int{}
+		}
+		plan.sections[section] = plan.slotAt(plan.root, []string{section})
 	}
 	for _, s := range p.book.Services {
 		for _, ref := range s.Types {

@@ -13,31 +13,32 @@ import (
 
 // record is what is kept of one document between the passes: identity, references and numbered facts.
 type record struct {
-	ref      *rulebook.TypeRef
-	service  *rulebook.Service
-	id       string
-	weak     bool // the id lacks a part that would make it unique
-	aliases  []string
-	provider string
-	account  string
-	region   string
-	typ      string
-	name     string
-	tags     map[string]string
-	row      Row
-	refs     [][]string // by relation; nil: not known
-	by       []string   // of a part: what its parent is called
-	address  string     // of a Terraform or template resource, within its input
-	uid      string     // of a Kubernetes object
-	owner    string     // of a Kubernetes object: the id of its controller
-	roles    *observedRoles
-	rank     rank
-	captured time.Time
-	pos      demarc.Position
-	source   *demarc.Source
-	sequence int64
-	implied  bool
-	origins  []demarc.Position
+	ref           *rulebook.TypeRef
+	service       *rulebook.Service
+	id            string
+	weak          bool // the id lacks a part that would make it unique
+	aliases       []string
+	provider      string
+	account       string
+	region        string
+	typ           string
+	name          string
+	tags          map[string]string
+	row           Row
+	refs          [][]string // by relation; nil: not known
+	by            []string   // of a part: what its parent is called
+	address       string     // of a Terraform or template resource, within its input
+	uid           string     // of a Kubernetes object
+	projectNumber string     // of a Google project, where the document tells it beside the id
+	owner         string     // of a Kubernetes object: the id of its controller
+	roles         *observedRoles
+	rank          rank
+	captured      time.Time
+	pos           demarc.Position
+	source        *demarc.Source
+	sequence      int64
+	implied       bool
+	origins       []demarc.Position
 }
 
 // rank orders what documents say: what was observed beats what was declared.
@@ -282,8 +283,8 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 	for _, f := range t.facts {
 		what, asked := f.path.look(c, plan.fold, plan.single)
 		fact := &s.Facts[f.fact]
-		if !what.present {
-			rec.row.numbers[f.fact] = cols[f.fact].number(r.missing(fact, f.path, doc, unknownAfterApply))
+		if !what.present || len(what.values) == 0 && asked == rulebook.TheValue && !isListType(fact.Type) {
+			rec.row.numbers[f.fact] = cols[f.fact].number(r.missing(plan, c, fact, f.path, doc, unknownAfterApply))
 			continue
 		}
 		key := r.rawKey(what, asked)
@@ -302,7 +303,7 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 		case ok:
 			got = demarc.Fact{Value: v}
 		case asked == rulebook.WhetherSet:
-			got = r.missing(fact, f.path, doc, unknownAfterApply)
+			got = r.missing(plan, c, fact, f.path, doc, unknownAfterApply)
 			key = nil
 		default:
 			got = demarc.Fact{Origin: demarc.BadValue}
@@ -339,7 +340,7 @@ func (r *Reader) rawKey(what found, asked rulebook.Question) []byte {
 }
 
 // missing says what it means that a document does not hold a fact for which it has a place.
-func (r *Reader) missing(f *rulebook.Fact, path pathPlan, doc *demarc.Document, afterUnknown []byte) demarc.Fact {
+func (r *Reader) missing(plan *dialectPlan, c *jscan.Captures, f *rulebook.Fact, path pathPlan, doc *demarc.Document, afterUnknown []byte) demarc.Fact {
 	if len(afterUnknown) > 0 {
 		for _, a := range path {
 			if unknownAt(afterUnknown, a.keys) {
@@ -347,13 +348,28 @@ func (r *Reader) missing(f *rulebook.Fact, path pathPlan, doc *demarc.Document, 
 			}
 		}
 	}
-	if doc.Summary {
+	if doc.Summary || !plan.delivered(c, path) {
 		return demarc.Fact{Origin: demarc.Projected}
 	}
 	if d, ok := f.Defaults[doc.Dialect]; ok {
 		return demarc.Fact{Value: d.Value, Origin: demarc.Defaulted}
 	}
 	return demarc.Fact{Origin: demarc.Absent}
+}
+
+// delivered reports whether the document holds the section that a path leads into: an export of policies holds no
+// resource, and one of resources no policies.
+func (plan *dialectPlan) delivered(c *jscan.Captures, path pathPlan) bool {
+	if len(plan.sections) == 0 {
+		return true
+	}
+	for _, a := range path {
+		slot, ok := plan.sections[a.keys[0]]
+		if !ok || !jscan.IsNull(c.Get(slot)) {
+			return true
+		}
+	}
+	return len(path) == 0
 }
 
 // unknownAt reports whether a plan's mask of what is known only after apply covers the value at keys.

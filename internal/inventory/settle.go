@@ -45,6 +45,7 @@ func (inv *Inventory) Settle() *Settled {
 		return cmp.Or(cmp.Compare(a.inputKey(), b.inputKey()), cmp.Compare(a.sequence, b.sequence), strings.Compare(a.id, b.id), strings.Compare(a.typ, b.typ))
 	})
 	s.tenants()
+	s.projects()
 	s.merge()
 	s.joinWeak()
 	s.parts()
@@ -117,6 +118,24 @@ func (s *settler) tenants() {
 		}
 		if r.ref.Part == nil {
 			r.id = "microsoft365/" + r.account + "/" + r.typ + "/" + r.id
+		}
+	}
+}
+
+// projects calls each Google project by its id where some document tells which id its number is.
+func (s *settler) projects() {
+	ids := map[string]string{} // by number
+	for _, r := range s.live {
+		if r.projectNumber != "" && r.account != "" && r.account != r.projectNumber {
+			ids[r.projectNumber] = r.account
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	for _, r := range s.live {
+		if id := ids[r.account]; id != "" && r.provider == "gcp" {
+			r.account = id
 		}
 	}
 }
@@ -286,9 +305,24 @@ func (s *settler) joinWeak() {
 	s.index = nil
 }
 
-// fits reports whether two records may be in one account and region: where both say one, it must be the same.
+// fits reports whether two records may be in one account and region: where both say one, it must be the same, or one must
+// lie in the other, as a zone does in its region.
 func fits(a, b *record) bool {
-	return a.provider == b.provider && (a.account == "" || b.account == "" || a.account == b.account) && (a.region == "" || b.region == "" || a.region == b.region)
+	return a.provider == b.provider && agree(a.account, b.account) && (agree(a.region, b.region) || lies(a.region, b.region) || lies(b.region, a.region))
+}
+
+func agree(a, b string) bool { return a == "" || b == "" || strings.EqualFold(a, b) }
+
+// lies reports whether a zone lies in a region: europe-west4-a in europe-west4, eu-west-1a in eu-west-1, and all in global.
+func lies(zone, region string) bool {
+	rest, ok := strings.CutPrefix(strings.ToLower(zone), strings.ToLower(region))
+	return strings.EqualFold(region, "global") || ok && len(strings.TrimPrefix(rest, "-")) == 1
+}
+
+// isWhole reports whether a reference names a resource wherever it is: an ARN, an ARM id, a path of Google's.
+func isWhole(reference string) bool {
+	return strings.HasPrefix(reference, "arn:") || strings.HasPrefix(reference, "/subscriptions/") || strings.HasPrefix(reference, "//") ||
+		strings.Contains(reference, "projects/")
 }
 
 func (s *settler) reindex() {
@@ -345,8 +379,9 @@ func (s *settler) find(r *record, svc *rulebook.Service, reference string) []*re
 		}
 	}
 	var out, near []*record
+	whole := isWhole(reference)
 	for _, c := range candidates {
-		if !fits(r, c) {
+		if r.provider != c.provider && !whole || !whole && !fits(r, c) {
 			continue
 		}
 		out = append(out, c)
@@ -380,7 +415,7 @@ func (s *settler) parts() {
 			if attached[parent] == nil {
 				attached[parent] = map[*rulebook.TypeRef]bool{}
 			}
-			s.attach(parent, p, attached[parent][p.ref])
+			s.attach(parent, p)
 			attached[parent][p.ref] = true
 		}
 		s.out.Parts++
@@ -435,8 +470,10 @@ func (s *settler) parentsOf(p *record) []*record {
 	if len(out) == 0 && p.address != "" && p.ref.Dialect == demarc.Terraform {
 		out = s.terraformTargets(p, svc, p.ref.Part.By)
 	}
-	if len(out) == 0 && len(p.by) > 0 && p.account != "" && isRootOf(s.inv.book, svc) {
-		out = s.find(p, svc, p.account)
+	if len(out) == 0 && p.account != "" && isRootOf(s.inv.book, svc) {
+		if out = s.find(p, svc, p.account); len(out) == 0 {
+			out = append(out, s.impliedRecord(svc, p.provider, p.account, p.source))
+		}
 	}
 	return out
 }
@@ -500,8 +537,8 @@ func sameModule(r *record, found []*record) []*record {
 	return found
 }
 
-// attach takes the facts of a part into its parent. again says that a part of this type came before: lists are joined.
-func (s *settler) attach(parent, p *record, again bool) {
+// attach takes the facts of a part into its parent. What several documents say of one list is joined.
+func (s *settler) attach(parent, p *record) {
 	carries := map[int]bool{}
 	for _, f := range p.ref.Facts {
 		carries[f.Fact] = true
@@ -511,7 +548,7 @@ func (s *settler) attach(parent, p *record, again bool) {
 			continue
 		}
 		a, b := parent.row.At(i), p.row.At(i)
-		if again && a.Known() && b.Known() && isListType(b.Value.Type()) {
+		if a.Known() && b.Known() && a.Origin == demarc.Read && b.Origin == demarc.Read && isListType(b.Value.Type()) {
 			both := append(slices.Clone(a.Value.Elements()), b.Value.Elements()...)
 			parent.row.set(i, demarc.Fact{Value: demarc.List(b.Value.Type(), both...)})
 			continue
@@ -549,22 +586,32 @@ func (s *settler) controlled() {
 	})
 }
 
-// imply makes the parents that are named but were not delivered.
+// imply makes the parents that are named but were not delivered: the account of a resource, or the private cloud it is in.
 func (s *settler) imply() {
-	type key struct{ provider, account string }
+	type key struct{ provider, scope string }
+	scope := func(r *record) key {
+		if r.cloud != "" {
+			return key{r.provider, r.cloud}
+		}
+		return key{r.provider, r.account}
+	}
 	have := map[key]bool{}
 	for _, r := range s.live {
 		if isRootOf(s.inv.book, r.service) {
-			have[key{r.provider, r.account}] = true
+			have[scope(r)] = true
 		}
 	}
 	for _, r := range s.live {
 		p := s.inv.book.Providers[r.provider]
-		if p == nil || p.Implied == nil || r.account == "" || have[key{r.provider, r.account}] {
+		k := scope(r)
+		if p == nil || p.Implied == nil || k.scope == "" || have[k] {
 			continue
 		}
-		have[key{r.provider, r.account}] = true
-		s.impliedRecord(s.inv.book.Service(p.Implied.Service), r.provider, r.account, r.source)
+		have[k] = true
+		parent := s.impliedRecord(s.inv.book.Service(p.Implied.Service), r.provider, k.scope, r.source)
+		if r.cloud != "" {
+			parent.id, parent.account, parent.cloud, parent.name = r.cloud, "", r.cloud, r.cloud[strings.LastIndexByte(r.cloud, '/')+1:]
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func walk(raw []byte, steps []rulebook.Step, fold, single bool, emit func([]byte
 		})
 	case rulebook.StepPick:
 		jscan.Elements(raw, func(e []byte) bool {
-			if s, _ := jscan.IsString(jscan.Member(e, step.Key, fold)); s == step.Value || fold && strings.EqualFold(s, step.Value) {
+			if s := scalarText(jscan.Member(e, step.Key, fold)); s == step.Value || fold && strings.EqualFold(s, step.Value) {
 				walk(e, rest, fold, single, emit)
 				return false
 			}
@@ -328,6 +328,9 @@ func convert(t demarc.Type, mapped map[string]demarc.Value, values []string, raw
 		}
 	case demarc.TypeDocument:
 		if inner := openJSON(raw); inner != nil {
+			if bytes.Contains(inner, []byte(`"`+unresolved+`"`)) {
+				return demarc.Value{}, true // part of it is not known yet
+			}
 			return demarc.JSON(string(inner)), true
 		}
 	case demarc.TypeTime:

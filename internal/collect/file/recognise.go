@@ -217,6 +217,9 @@ func recognise(sk sketch, env Envelopes) plan {
 	case isARMID(str("id")), isARMType(str("type")) && sk.any("location", "properties", "name"):
 		return plan{dialect: demarc.ARM}
 	}
+	if kind := str("kind"); strings.Contains(kind, "#") {
+		return plan{refuse: fmt.Sprintf("a Google API response of kind %s; demarc reads Cloud Asset Inventory exports: gcloud asset export --content-type=resource", kind)}
+	}
 	if d := claimant(sk, env); d != "" {
 		return plan{dialect: d, members: claimed(sk, env, d)}
 	}
@@ -229,8 +232,6 @@ func recognise(sk sketch, env Envelopes) plan {
 	case sk.has("error") && sk.any("error.code", "error.message"), sk.has("Error") && sk.any("Error.Code"):
 		code := str("error.code") + str("Error.Code")
 		return plan{denied: fmt.Sprintf("an error body, %s: what was asked for could not be read", code)}
-	case strings.Contains(str("kind"), "#"):
-		return plan{refuse: fmt.Sprintf("a Google API response of kind %s; demarc reads Cloud Asset Inventory exports: gcloud asset export --content-type=resource", str("kind"))}
 	case len(sk.top()) == 0:
 		return plan{refuse: "an empty object"}
 	}

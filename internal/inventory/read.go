@@ -20,6 +20,7 @@ type record struct {
 	aliases       []string
 	provider      string
 	account       string
+	cloud         string // of OpenStack and vSphere: which one
 	region        string
 	typ           string
 	name          string

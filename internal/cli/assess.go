@@ -1,34 +1,226 @@
 package cli
 
 import (
+	"fmt"
+	"io"
 	"iter"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/report"
+	"github.com/demarc/demarc/internal/report/csv"
+	"github.com/demarc/demarc/internal/report/jsondoc"
+	"github.com/demarc/demarc/internal/report/markdown"
 	"github.com/demarc/demarc/internal/report/ndjson"
+	"github.com/demarc/demarc/internal/report/table"
 )
+
+// outputFlags are the flags of every command that writes a result.
+type outputFlags struct {
+	format  string
+	file    string
+	allowed []string
+}
+
+func (o *outputFlags) add(cmd *cobra.Command, allowed ...string) {
+	o.allowed = allowed
+	cmd.Flags().StringVarP(&o.format, "format", "f", allowed[0], "output `FORMAT`: "+strings.Join(allowed, ", "))
+	cmd.Flags().StringVarP(&o.file, "output", "o", "", "write to `FILE` instead of standard output")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(allowed, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (o *outputFlags) check() error {
+	if !slices.Contains(o.allowed, o.format) {
+		return fmt.Errorf("--format %q: expected one of %s", o.format, strings.Join(o.allowed, ", "))
+	}
+	return nil
+}
+
+// write calls f with where the result goes. A file is complete or not there: it is renamed into its place.
+func (a *app) write(o *outputFlags, f func(io.Writer) error) error {
+	if o.file == "" || o.file == "-" {
+		return f(a.Out)
+	}
+	tmp, err := os.CreateTemp(dirOf(o.file), ".demarc-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if err := f(tmp); err != nil {
+		tmp.Close()
+		return fmt.Errorf("write %s: %w", o.file, err)
+	}
+	if err := tmp.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", o.file, err)
+	}
+	if err := os.Chmod(tmp.Name(), 0o644); err != nil { //nolint:gosec // a report is for others to read
+		return err
+	}
+	return os.Rename(tmp.Name(), o.file)
+}
+
+func dirOf(name string) string {
+	if i := strings.LastIndexByte(name, os.PathSeparator); i >= 0 {
+		return name[:i+1]
+	}
+	return "."
+}
+
+// printer returns a printer for text: as wide as the terminal, 100 columns elsewhere, and colours on a terminal only.
+func (a *app) printer(w io.Writer) *table.Printer {
+	width, color := 100, false
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor fits
+		color = !a.noColor && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 { //nolint:gosec // a file descriptor fits
+			width = n
+		}
+	}
+	if n := a.getenv("COLUMNS"); n != "" {
+		var columns int
+		if _, err := fmt.Sscanf(n, "%d", &columns); err == nil && columns > 0 {
+			width = columns
+		}
+	}
+	return table.NewPrinter(w, width, color)
+}
 
 func (a *app) assessCommand() *cobra.Command {
 	var in inputFlags
-	format := "table"
+	var out outputFlags
+	var gates []string
 	cmd := &cobra.Command{
 		Use:   "assess [PATH...]",
 		Short: "Read inventories, plans and templates; say who holds what, and what nobody has proven",
+		Long: `Reads every PATH (files, directories, - for standard input), decides who holds each security duty of each
+resource, and judges whether our part is done. What a file is is recognised from its content.
+
+Exit codes: 0 done, 1 usage or runtime error, 2 done but something could not be read, 3 a gate failed.`,
+		Example: `  demarc assess examples/northwind
+  aws ec2 describe-instances | demarc assess -
+  demarc assess -f ndjson exports/ > answers.ndjson
+  demarc assess --fail-on high exports/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			gate, err := parseGates(gates)
+			if err != nil {
+				return err
+			}
 			r, err := a.pipeline(cmd.Context(), &in, args)
 			if err != nil {
 				return err
 			}
-			if err := ndjson.Write(a.Out, r.about(), r.answers()); err != nil {
+			if err := a.write(&out, func(w io.Writer) error { return a.report(w, out.format, r) }); err != nil {
 				return err
 			}
-			return a.end(r, false)
+			return a.end(r, gate.fails(r))
 		},
 	}
 	in.add(cmd)
-	cmd.Flags().StringVarP(&format, "format", "f", format, "output `FORMAT`")
+	out.add(cmd, "table", "ndjson", "json", "csv", "markdown")
+	cmd.Flags().StringArrayVar(&gates, "fail-on", nil, "exit with 3 on a gap of this `SEVERITY` or worse, or on any \"gap\"")
 	return cmd
+}
+
+func (a *app) report(w io.Writer, format string, r *run) error {
+	switch format {
+	case "ndjson":
+		return ndjson.Write(w, r.about(), r.answers())
+	case "json":
+		return jsondoc.Write(w, r.about(), r.answers(), r.Notes.Kept)
+	case "csv":
+		return csv.Write(w, r.about(), r.answers())
+	case "markdown":
+		return markdown.Summary(w, r.summary(), r.checkTitle)
+	default:
+		p := a.printer(w)
+		table.Overview(p, r.summary(), r.checkTitle)
+		if !a.quiet {
+			a.notes(p, r)
+		}
+		return p.Err()
+	}
+}
+
+// notes tells what was read and what was not, below the overview.
+func (a *app) notes(p *table.Printer, r *run) {
+	p.Title("Read")
+	text := fmt.Sprintf("%d documents became %d resources", r.Documents, len(r.Findings))
+	if r.Parts > 0 {
+		text += fmt.Sprintf("; %d are part of another", r.Parts)
+	}
+	p.Wrap(2, text+".")
+	for _, kind := range []demarc.NoteKind{
+		demarc.NoteRefused, demarc.NoteDenied, demarc.NoteSkipped, demarc.NoteUnclassified, demarc.NoteBadValue, demarc.NoteNotAttached,
+		demarc.NoteDuplicate, demarc.NoteAmbiguous, demarc.NotePassedOver, demarc.NoteNoTenant, demarc.NoteEstate, demarc.NoteCatalog,
+	} {
+		n := r.Notes.Count[kind]
+		if n == 0 {
+			continue
+		}
+		var first string
+		for i := range r.Notes.Kept {
+			if note := &r.Notes.Kept[i]; note.Kind == kind {
+				first = note.Message
+				if note.Pos.Input != "" {
+					first = position(note.Pos) + ": " + first
+				}
+				break
+			}
+		}
+		if n > 1 {
+			first = "first " + first
+		}
+		p.Wrap(2, fmt.Sprintf("%s: %d (%s)", kind, n, first))
+	}
+	if len(r.Drift) > 0 {
+		d := &r.Drift[0]
+		p.Wrap(2, fmt.Sprintf("drift: %d (first %s: %s is %s, and %s says %s)", len(r.Drift), d.Resource, d.Fact, d.Kept, position(d.From), d.Other))
+	}
+}
+
+// gate is when a run fails.
+type gate struct {
+	any      bool
+	severity demarc.Severity
+	set      bool
+}
+
+func parseGates(list []string) (gate, error) {
+	g := gate{severity: demarc.Critical}
+	for _, text := range list {
+		if text == "gap" {
+			g.any = true
+			continue
+		}
+		var s demarc.Severity
+		if err := s.UnmarshalText([]byte(text)); err != nil {
+			return g, fmt.Errorf("--fail-on %q: expected gap, critical, high, medium, low or informational", text)
+		}
+		g.severity, g.set = min(g.severity, s), true
+	}
+	return g, nil
+}
+
+// fails reports whether any duty has a gap that the gate is about.
+func (g gate) fails(r *run) bool {
+	if !g.any && !g.set {
+		return false
+	}
+	for a := range r.answers() {
+		for i := range a.Duties {
+			if d := &a.Duties[i]; d.Gap() != "" && (g.any || d.Severity() >= g.severity) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // about says what the answers of a run rest on.
@@ -48,4 +240,25 @@ func (r *run) answers() iter.Seq[*demarc.Answer] {
 			}
 		}
 	}
+}
+
+func (r *run) summary() *report.Summary {
+	s := report.NewSummary(r.about())
+	for a := range r.answers() {
+		s.Add(a)
+	}
+	return s
+}
+
+// checkTitle returns the title of a check by its full id, such as "aws/rds/public-access".
+func (r *run) checkTitle(id string) string {
+	i := strings.LastIndexByte(id, '/')
+	if svc := r.book.Service(demarc.ServiceID(id[:max(i, 0)])); svc != nil {
+		for _, c := range svc.Checks {
+			if c.ID == id[i+1:] {
+				return c.Title
+			}
+		}
+	}
+	return id
 }

@@ -83,6 +83,8 @@ and what moved. It reads inventories, plans and templates in the providers' own 
 	flags.BoolVar(&a.quiet, "quiet", false, "only results and errors")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "`LEVEL` of the log on standard error: debug, info, warn, error")
 	flags.BoolVar(&a.offline, "offline", false, "no network; without live sources demarc never uses any")
-	root.AddCommand(a.assessCommand(), a.catalogCommand())
+	root.AddCommand(
+		a.assessCommand(), a.explainCommand(), a.gapsCommand(), a.catalogCommand(),
+	)
 	return root
 }

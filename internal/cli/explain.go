@@ -1,0 +1,305 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/report"
+	"github.com/demarc/demarc/internal/report/ndjson"
+	"github.com/demarc/demarc/internal/report/table"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var in inputFlags
+	var out outputFlags
+	cmd := &cobra.Command{
+		Use:   "explain RESOURCE [DUTY] -i PATH",
+		Short: "Say why a resource's duties are held as they are",
+		Long: `Explains one resource, named by its id, the end of its id, or its name: every duty that applies, its holder,
+its state, and the ground. With a DUTY (an id or a glob such as runtime.*) it prints every step to the answer:
+the setting, its value, the rule, and the provider's page.`,
+		Example: `  demarc explain orders-pg runtime.engine-patching -i examples/northwind
+  demarc explain i-0b2c3d4e5f6071801 -i inventory.json`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			duty := ""
+			if len(args) > 1 {
+				duty = args[1]
+				if !matchesSomeDuty(duty) {
+					return fmt.Errorf("no duty %q: demarc catalog list --duties shows them", duty)
+				}
+			}
+			r, err := a.pipeline(cmd.Context(), &in, nil)
+			if err != nil {
+				return err
+			}
+			answer, err := r.find(args[0])
+			if err != nil {
+				return err
+			}
+			err = a.write(&out, func(w io.Writer) error {
+				if out.format == "json" {
+					return ndjson.Write(w, r.about(), func(yield func(*demarc.Answer) bool) { yield(answer) })
+				}
+				p := a.printer(w)
+				explainResource(p, r, answer)
+				if duty == "" {
+					explainStack(p, answer)
+				} else {
+					for i := range answer.Duties {
+						if demarc.MatchDuty(duty, answer.Duties[i].Duty) {
+							explainDuty(p, r, answer, &answer.Duties[i])
+						}
+					}
+				}
+				return p.Err()
+			})
+			if err != nil {
+				return err
+			}
+			return a.end(r, false)
+		},
+	}
+	in.add(cmd)
+	out.add(cmd, "table", "json")
+	return cmd
+}
+
+func matchesSomeDuty(glob string) bool {
+	for _, d := range demarc.Duties {
+		if demarc.MatchDuty(glob, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// find returns the one resource that a name means: by id, by the end of an id, or by name.
+func (r *run) find(name string) (*demarc.Answer, error) {
+	low := strings.ToLower(name)
+	for _, fits := range []func(*demarc.Resource) bool{
+		func(x *demarc.Resource) bool { return strings.ToLower(string(x.ID)) == low },
+		func(x *demarc.Resource) bool { return strings.EqualFold(x.Name, name) },
+		func(x *demarc.Resource) bool {
+			rest, ok := strings.CutSuffix(strings.ToLower(string(x.ID)), low)
+			return ok && rest != "" && strings.ContainsAny(rest[len(rest)-1:], "/:.#|")
+		},
+		func(x *demarc.Resource) bool { return strings.Contains(strings.ToLower(string(x.ID)), low) },
+	} {
+		var hits []int
+		for i := range r.Findings {
+			if fits(&r.Findings[i].Item.Resource) {
+				hits = append(hits, i)
+			}
+		}
+		if len(hits) == 1 {
+			return r.Findings[hits[0]].Answer(), nil
+		}
+		if len(hits) > 1 {
+			var b strings.Builder
+			fmt.Fprintf(&b, "%q means %d resources; name one of them:", name, len(hits))
+			for _, i := range hits[:min(len(hits), 10)] {
+				fmt.Fprintf(&b, "\n  %s", r.Findings[i].Item.Resource.ID)
+			}
+			return nil, fmt.Errorf("%s", b.String())
+		}
+	}
+	return nil, fmt.Errorf("no resource %q among %d", name, len(r.Findings))
+}
+
+func explainResource(p *table.Printer, r *run, a *demarc.Answer) {
+	x := &a.Resource
+	p.Printf("%s", p.Paint(table.Bold, x.Name))
+	p.Wrap(2, string(x.ID))
+	svc := r.book.Service(x.Service)
+	title := string(x.Service)
+	if svc != nil {
+		title = fmt.Sprintf("%s (%s, %s)", svc.Title, x.Service, svc.Model)
+	}
+	var facts []string
+	for _, f := range [][2]string{{"type", x.Type}, {"account", x.Account}, {"region", x.Region}, {"source", x.Source}} {
+		if f[1] != "" {
+			facts = append(facts, f[0]+" "+f[1])
+		}
+	}
+	p.Wrap(2, title+" · "+strings.Join(facts, " · "))
+	if x.Implied {
+		p.Wrap(2, "Implied: others name it, but no document of it was delivered.")
+	}
+}
+
+// explainStack writes the stack of a resource from facility to governance: who holds what, and why.
+func explainStack(p *table.Printer, a *demarc.Answer) {
+	styles := map[demarc.Holder]table.Style{demarc.HeldByProvider: table.Blue, demarc.HeldByCustomer: table.Yellow, demarc.HeldShared: table.Purple, demarc.HeldByThirdParty: table.Green, demarc.Unowned: table.Red}
+	layer := demarc.Layer("")
+	var rows [][]table.Cell
+	flush := func() {
+		if len(rows) > 0 {
+			p.Title(string(layer))
+			p.Table(2, []table.Column{{}, {}, {}, {Give: true, Wrap: true}}, rows)
+		}
+		rows = nil
+	}
+	for i := range a.Duties {
+		d := &a.Duties[i]
+		if d.Holder == demarc.NotApplicable {
+			continue
+		}
+		if l := d.Duty.Layer(); l != layer {
+			flush()
+			layer = l
+		}
+		ground := report.Ground(a, d)
+		if text := report.Readings(a, d); text != "" {
+			ground += " [" + text + "]"
+		}
+		_, short, _ := strings.Cut(string(d.Duty), ".")
+		holder := string(d.Holder)
+		if d.Assumed {
+			holder += "?"
+		}
+		rows = append(rows, []table.Cell{{Text: short, Style: table.Bold}, {Text: holder, Style: styles[d.Holder]}, {Text: string(d.State)}, {Text: ground}})
+	}
+	flush()
+	p.Printf("")
+	p.Printf("%s", p.Paint(table.Faint, "?: assumed, as a setting is not known. demarc explain RESOURCE DUTY prints every step."))
+}
+
+// explainDuty writes every step to one answer.
+func explainDuty(p *table.Printer, r *run, a *demarc.Answer, d *demarc.DutyAnswer) {
+	parties := make([]string, len(d.Parties))
+	for i, party := range d.Parties {
+		parties[i] = string(party)
+	}
+	head := fmt.Sprintf("%s: %s", d.Duty, d.Holder)
+	if len(parties) > 0 {
+		head += " (" + strings.Join(parties, ", ") + ")"
+	}
+	if d.State != demarc.NoState {
+		head += ", " + string(d.State)
+		if d.Counterpart != "" {
+			head += "; the other part " + string(d.Counterpart)
+		}
+	}
+	p.Title(head)
+	if i := demarc.DutyIndex(d.Duty); r.book.Duties[i].About != "" {
+		p.Wrap(2, r.book.Duties[i].About)
+	}
+	if d.Why != "" {
+		p.Wrap(2, d.Why)
+	}
+	for _, part := range d.Parts {
+		who := string(part.Party)
+		if part.Party == demarc.Self {
+			who = "you"
+		}
+		p.Wrap(2, fmt.Sprintf("%s (%s): %s", who, part.Role, part.Text))
+	}
+	for _, f := range a.Because(d) {
+		value := "unknown"
+		if f.Fact.Known() {
+			value = f.Shown().String()
+			if value == "" {
+				value = `""`
+			}
+		}
+		text := fmt.Sprintf("%s = %s", f.Name, value)
+		if f.Fact.Origin != demarc.Read {
+			text += " (" + f.Fact.Origin.String() + ")"
+		}
+		if about := r.factAbout(a, f.Name); about != "" {
+			text += ". " + about
+		}
+		p.Wrap(2, "setting  "+text)
+	}
+	for _, b := range d.Basis {
+		p.Wrap(2, fmt.Sprintf("%s %s: %s", b.Kind, b.ID, b.Because))
+		if b.URL != "" {
+			p.Printf("           %s", p.Paint(table.Faint, b.URL))
+			p.Printf("           %s", p.Paint(table.Faint, fmt.Sprintf("%s, read %s", b.Section, b.Read.Format(time.DateOnly))))
+		}
+	}
+	if d.Assumed {
+		p.Wrap(2, "assumed: other values of "+strings.Join(d.Assignment.Missing, ", ")+" would answer otherwise; the reading that leaves most with you is taken.")
+		for _, name := range d.Assignment.Missing {
+			if f, ok := a.Fact(name); ok && !f.Fact.Known() {
+				p.Wrap(4, fmt.Sprintf("%s: %s%s", name, f.Fact.Origin, r.readable(a, name)))
+			}
+		}
+	}
+	for _, c := range d.Checks {
+		text := fmt.Sprintf("check %s: %s (%s)", c.ID, c.Result, r.checkTitle(c.ID))
+		if len(c.Missing) > 0 {
+			text += "; it needs " + strings.Join(c.Missing, ", ")
+		}
+		p.Wrap(2, text)
+		if c.Result == demarc.CheckFail {
+			if fix := r.fix(c.ID); fix != "" {
+				p.Wrap(4, fix)
+			}
+		}
+	}
+	if d.Believed != "" {
+		p.Wrap(2, fmt.Sprintf("misassumed: you believe it is the %s's (assumption %s).", d.Believed, d.Assumption))
+	}
+	if d.Team != "" {
+		p.Wrap(2, "team: "+d.Team)
+	}
+}
+
+func (r *run) factAbout(a *demarc.Answer, name string) string {
+	if svc := r.book.Service(a.Resource.Service); svc != nil {
+		if i := svc.FactIndex(name); i >= 0 {
+			return svc.Facts[i].About
+		}
+	}
+	return ""
+}
+
+// readable says which dialects have a place for a fact.
+func (r *run) readable(a *demarc.Answer, name string) string {
+	svc := r.book.Service(a.Resource.Service)
+	if svc == nil {
+		return ""
+	}
+	i := svc.FactIndex(name)
+	var dialects []string
+	for _, ref := range svc.Types {
+		for _, f := range ref.Facts {
+			if f.Fact == i && !strings.Contains(strings.Join(dialects, " "), string(ref.Dialect)) {
+				dialects = append(dialects, string(ref.Dialect))
+			}
+		}
+	}
+	if len(dialects) == 0 {
+		return ""
+	}
+	return "; it can be read from " + strings.Join(dialects, ", ")
+}
+
+func (r *run) fix(id string) string {
+	i := strings.LastIndexByte(id, '/')
+	svc := r.book.Service(demarc.ServiceID(id[:max(i, 0)]))
+	if svc == nil {
+		return ""
+	}
+	for _, c := range svc.Checks {
+		if c.ID != id[i+1:] {
+			continue
+		}
+		text := c.Fix.Text
+		if c.Fix.CLI != "" {
+			text += " " + c.Fix.CLI
+		}
+		return "fix: " + strings.TrimSpace(text)
+	}
+	return ""
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/report"
+	"github.com/demarc/demarc/internal/report/csv"
+	"github.com/demarc/demarc/internal/report/table"
+)
+
+func (a *app) gapsCommand() *cobra.Command {
+	var in inputFlags
+	var out outputFlags
+	var only []string
+	var service, duty, team, least string
+	cmd := &cobra.Command{
+		Use:   "gaps [PATH...]",
+		Short: "List the duties that need somebody's attention",
+		Long: `Lists every gap: duties that are misassumed, failing, unowned, lapsed, blind (the setting that decides could not be
+read) or unverified (nobody has looked).`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			var severity demarc.Severity
+			if err := severity.UnmarshalText([]byte(least)); err != nil {
+				return err
+			}
+			for _, g := range only {
+				if !slices.Contains(demarc.Gaps, demarc.Gap(g)) {
+					return fmt.Errorf("--gap %q: expected one of %v", g, demarc.Gaps)
+				}
+			}
+			r, err := a.pipeline(cmd.Context(), &in, args)
+			if err != nil {
+				return err
+			}
+			wanted := func(a *demarc.Answer, d *demarc.DutyAnswer) bool {
+				g := d.Gap()
+				return g != "" && d.Severity() >= severity && (len(only) == 0 || slices.Contains(only, string(g))) &&
+					(service == "" || string(a.Resource.Service) == service) && (duty == "" || demarc.MatchDuty(duty, d.Duty)) && (team == "" || d.Team == team)
+			}
+			err = a.write(&out, func(w io.Writer) error { return a.gaps(w, out.format, r, wanted) })
+			if err != nil {
+				return err
+			}
+			return a.end(r, false)
+		},
+	}
+	in.add(cmd)
+	out.add(cmd, "table", "json", "csv")
+	flags := cmd.Flags()
+	flags.StringSliceVar(&only, "gap", nil, "only gaps of this `KIND`: misassumed, failing, unowned, lapsed, blind, unverified")
+	flags.StringVar(&service, "service", "", "only resources of this `SERVICE`, such as aws/rds")
+	flags.StringVar(&duty, "duty", "", "only this `DUTY`, or a glob such as network.*")
+	flags.StringVar(&team, "team", "", "only duties of this `TEAM`")
+	flags.StringVar(&least, "severity", "informational", "only gaps of this `SEVERITY` or worse")
+	return cmd
+}
+
+func (a *app) gaps(w io.Writer, format string, r *run, wanted func(*demarc.Answer, *demarc.DutyAnswer) bool) error {
+	kept := func(yield func(*demarc.Answer) bool) {
+		for x := range r.answers() {
+			for i := range x.Duties {
+				// What is not wanted is shown to nobody: a duty that does not apply is passed over by every format.
+				if !wanted(x, &x.Duties[i]) {
+					x.Duties[i] = demarc.DutyAnswer{Assignment: &demarc.Assignment{Duty: x.Duties[i].Duty, Holder: demarc.NotApplicable}, Verdict: &demarc.Verdict{State: demarc.NoState}}
+				}
+			}
+			if !yield(x) {
+				return
+			}
+		}
+	}
+	switch format {
+	case "csv":
+		return csv.Write(w, r.about(), kept)
+	case "json":
+		return gapsJSON(w, kept)
+	}
+	s := report.NewSummary(r.about())
+	for x := range kept {
+		s.Add(x)
+	}
+	p := a.printer(w)
+	if list := s.Believed(); len(list) > 0 {
+		table.BelievedTable(p, list)
+		p.Printf("")
+	}
+	list := s.Gaps()
+	if len(list) == 0 {
+		p.Printf("No gaps.")
+		return p.Err()
+	}
+	table.GapTable(p, list, r.checkTitle)
+	return p.Err()
+}
+
+// gapRow is one gap as JSON.
+type gapRow struct {
+	Resource demarc.ResourceID `json:"resource"`
+	Service  demarc.ServiceID  `json:"service"`
+	Duty     demarc.DutyID     `json:"duty"`
+	Gap      demarc.Gap        `json:"gap"`
+	Severity demarc.Severity   `json:"severity"`
+	Holder   demarc.Holder     `json:"holder"`
+	State    demarc.State      `json:"state"`
+	Checks   []string          `json:"checks,omitempty"`
+	Missing  []string          `json:"missing,omitempty"`
+	Believed demarc.Holder     `json:"believed,omitempty"`
+	Because  string            `json:"because"`
+	Team     string            `json:"team,omitempty"`
+}
+
+func gapsJSON(w io.Writer, answers func(func(*demarc.Answer) bool)) error {
+	rows := []gapRow{}
+	for a := range answers {
+		for i := range a.Duties {
+			d := &a.Duties[i]
+			if d.Holder == demarc.NotApplicable {
+				continue
+			}
+			row := gapRow{
+				Resource: a.Resource.ID, Service: a.Resource.Service, Duty: d.Duty, Gap: d.Gap(), Severity: d.Severity(), Holder: d.Holder, State: d.State,
+				Missing: d.Verdict.Missing, Believed: d.Believed, Because: strings.TrimSpace(report.Ground(a, d)), Team: d.Team,
+			}
+			for _, c := range d.Checks {
+				if c.Result == demarc.CheckFail || c.Result == demarc.CheckUnknown {
+					row.Checks = append(row.Checks, c.ID)
+				}
+			}
+			rows = append(rows, row)
+		}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(rows)
+}

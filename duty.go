@@ -5,7 +5,7 @@ import "strings"
 // Layer is a floor of the stack, such as "guest" or "data".
 type Layer string
 
-// The layers, from the ground up. The order is that of every table and picture.
+// Layers lists the layers, from the ground up. The order is that of every table and picture.
 var Layers = []Layer{
 	"facility", "hardware", "host", "platform", "guest", "runtime", "application",
 	"network", "identity", "data", "resilience", "operations", "endpoint", "governance",

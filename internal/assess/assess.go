@@ -198,13 +198,14 @@ func (a *Assessor) check(item *inventory.Item, c *rulebook.Check) demarc.CheckOu
 // state gives a duty its state: the first that applies of failing, excepted, lapsed, blind, delegated, met, attested,
 // unverified for whoever does the tenant's part; assured or unassured for others.
 func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, item *inventory.Item, exceptions, attestations []int) {
-	switch {
-	case as.Holder == demarc.NotApplicable:
+	switch as.Holder {
+	case demarc.NotApplicable:
 		v.State = demarc.NoState
 		return
-	case as.Holder == demarc.Unowned:
+	case demarc.Unowned:
 		v.State = demarc.NobodysDuty
 		return
+	default:
 	}
 	others, ours := false, false
 	assured := true

@@ -97,8 +97,7 @@ func (m *matrix) read(data []byte) []Assumption {
 func (m *matrix) next() ([]strictyaml.Text, bool) {
 	fields, err := m.csv.Read()
 	if err != nil {
-		var broken *csv.ParseError
-		if errors.As(err, &broken) {
+		if broken, ok := errors.AsType[*csv.ParseError](err); ok {
 			m.errs.Addf(m.pos(broken.Line, broken.Column), "not CSV: %v", broken.Err)
 		} else if !errors.Is(err, io.EOF) {
 			m.errs.Addf(strictyaml.Pos{File: m.file}, "%v", err)

@@ -28,7 +28,6 @@ type Inventory struct {
 	configurations map[string]moduleRefs // by source and input
 	unknownTypes   map[looseKey]*rulebook.TypeRef
 	kindNames      map[string]string
-	documents      int64
 }
 
 type looseKey struct {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/demarc/demarc"
@@ -75,8 +76,18 @@ var envelopes = map[demarc.Dialect]struct {
 }{
 	demarc.AWSConfig: {
 		own: [][]string{
-			{"resourceType"}, {"arn"}, {"resourceId"}, {"resourceName"}, {"accountId"}, {"awsAccountId"}, {"awsRegion"},
-			{"configurationItemStatus"}, {"configurationItemCaptureTime"}, {"configuration"}, {"availabilityZone"}, {"supplementaryConfiguration"},
+			{"resourceType"},
+			{"arn"},
+			{"resourceId"},
+			{"resourceName"},
+			{"accountId"},
+			{"awsAccountId"},
+			{"awsRegion"},
+			{"configurationItemStatus"},
+			{"configurationItemCaptureTime"},
+			{"configuration"},
+			{"availabilityZone"},
+			{"supplementaryConfiguration"},
 		},
 		tags:     [][]string{{"tags"}},
 		sections: []string{"configuration", "supplementaryConfiguration"},
@@ -95,16 +106,33 @@ var envelopes = map[demarc.Dialect]struct {
 	},
 	demarc.CAI: {
 		own: [][]string{
-			{"name"}, {"assetType"}, {"asset_type"}, {"resource", "data"}, {"resource", "parent"}, {"resource", "location"}, {"ancestors"}, {"ancestry_path"}, {"updateTime"}, {"update_time"},
-			{"resource", "data", "name"}, {"deleted"},
+			{"name"},
+			{"assetType"},
+			{"asset_type"},
+			{"resource", "data"},
+			{"resource", "parent"},
+			{"resource", "location"},
+			{"ancestors"},
+			{"ancestry_path"},
+			{"updateTime"},
+			{"update_time"},
+			{"resource", "data", "name"},
+			{"deleted"},
 		},
 		tags:     [][]string{{"resource", "data", "labels"}, {"resource", "data", "settings", "userLabels"}, {"resource", "data", "resourceLabels"}},
 		sections: []string{"resource", "iamPolicy", "orgPolicy", "accessPolicy"},
 	},
 	demarc.Kubernetes: {
 		own: [][]string{
-			{"apiVersion"}, {"kind"}, {"metadata", "name"}, {"metadata", "namespace"}, {"metadata", "uid"}, {"metadata", "ownerReferences"},
-			{"metadata", "deletionTimestamp"}, {"spec", "providerID"}, {"metadata", "labels"},
+			{"apiVersion"},
+			{"kind"},
+			{"metadata", "name"},
+			{"metadata", "namespace"},
+			{"metadata", "uid"},
+			{"metadata", "ownerReferences"},
+			{"metadata", "deletionTimestamp"},
+			{"spec", "providerID"},
+			{"metadata", "labels"},
 		},
 		tags: [][]string{{"metadata", "labels"}},
 	},
@@ -121,8 +149,24 @@ var envelopes = map[demarc.Dialect]struct {
 	demarc.Terraform: {
 		base: [][]string{{"change", "after"}, {"values"}, {"attributes"}},
 		own: [][]string{
-			{"address"}, {"mode"}, {"type"}, {"name"}, {"provider_name"}, {"deposed"}, {"module_address"}, {"module"}, {"change", "actions"}, {"change", "after"},
-			{"change", "after_unknown"}, {"change", "after_sensitive"}, {"values"}, {"attributes"}, {"attributes_flat"}, {"index"}, {"index_key"}, {"deposed"},
+			{"address"},
+			{"mode"},
+			{"type"},
+			{"name"},
+			{"provider_name"},
+			{"deposed"},
+			{"module_address"},
+			{"module"},
+			{"change", "actions"},
+			{"change", "after"},
+			{"change", "after_unknown"},
+			{"change", "after_sensitive"},
+			{"values"},
+			{"attributes"},
+			{"attributes_flat"},
+			{"index"},
+			{"index_key"},
+			{"deposed"},
 		},
 		tags: [][]string{{"tags"}, {"tags_all"}, {"labels"}, {"effective_labels"}},
 	},
@@ -151,11 +195,7 @@ func (p *plans) build(d demarc.Dialect) *dialectPlan {
 		}
 	}
 	for _, keys := range env.own {
-		name := keys[0]
-		for _, k := range keys[1:] {
-			name += "." + k
-		}
-		plan.known[name] = plan.slotAt(plan.root, keys)
+		plan.known[strings.Join(keys, ".")] = plan.slotAt(plan.root, keys)
 	}
 	for _, keys := range env.tags {
 		plan.tags = append(plan.tags, plan.slotAt(plan.base, keys))

@@ -329,7 +329,7 @@ func (t *cfn) ref(name string) any {
 			return openValue()
 		} else if s, isText := d.(string); isText && (typ == "CommaDelimitedList" || strings.HasPrefix(typ, "List<")) {
 			var list []any
-			for _, e := range strings.Split(s, ",") {
+			for e := range strings.SplitSeq(s, ",") {
 				list = append(list, strings.TrimSpace(e))
 			}
 			return list

@@ -147,11 +147,12 @@ func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, si
 			if isUnresolved(raw) {
 				return demarc.Value{}, true
 			}
-			if raw[0] == '[' {
+			switch {
+			case raw[0] == '[':
 				jscan.Elements(raw, func([]byte) bool { n++; return true })
-			} else if raw[0] == '{' {
+			case raw[0] == '{':
 				jscan.Members(raw, func(string, []byte) bool { n++; return true })
-			} else if !jscan.IsNull(raw) {
+			case !jscan.IsNull(raw):
 				n++
 			}
 		}
@@ -196,11 +197,12 @@ func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, si
 			return true
 		}
 		for _, raw := range what.values {
-			if raw[0] == '[' {
+			switch raw[0] {
+			case '[':
 				jscan.Elements(raw, add)
-			} else if raw[0] == '{' {
+			case '{':
 				add(raw)
-			} else if raw[0] == '"' {
+			case '"':
 				if inner := openJSON(raw); inner != nil && inner[0] == '[' {
 					jscan.Elements(inner, add)
 				}

@@ -8,7 +8,6 @@ import (
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
-	"cel.dev/cel-go/common/types/ref"
 
 	"github.com/demarc/demarc"
 )
@@ -114,7 +113,7 @@ func literal(e celast.Expr) (demarc.Value, bool) {
 	if e.Kind() != celast.LiteralKind {
 		return demarc.Value{}, false
 	}
-	switch v := ref.Val(e.AsLiteral()).(type) {
+	switch v := e.AsLiteral().(type) {
 	case types.Bool:
 		return demarc.Bool(bool(v)), true
 	case types.Int:

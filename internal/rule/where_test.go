@@ -27,8 +27,10 @@ func TestWhere(t *testing.T) {
 		{`'azure' == provider`, false, false, map[string][]string{"provider": {"azure"}}},
 		{`provider in ['aws', 'azure']`, true, false, map[string][]string{"provider": {"aws", "azure"}}},
 		{`service.startsWith('aws/') && region != 'us-east-1'`, true, false, map[string][]string{}},
-		{`source == 'prod' && account == '111122223333' && type == 'AWS::RDS::DBInstance'`, true, false,
-			map[string][]string{"source": {"prod"}, "account": {"111122223333"}, "type": {"AWS::RDS::DBInstance"}}},
+		{
+			`source == 'prod' && account == '111122223333' && type == 'AWS::RDS::DBInstance'`, true, false,
+			map[string][]string{"source": {"prod"}, "account": {"111122223333"}, "type": {"AWS::RDS::DBInstance"}},
+		},
 		{`name == 'orders'`, true, true, map[string][]string{"name": {"orders"}}},
 		{`id.endsWith(':db:orders')`, true, true, nil},
 		{`tags.team == 'payments'`, true, true, map[string][]string{"tags.team": {"payments"}}},
@@ -45,8 +47,10 @@ func TestWhere(t *testing.T) {
 		{`size(tags) == 2`, true, true, nil},
 
 		// What a condition needs is what all its ways to hold need.
-		{`provider == 'aws' && (service == 'aws/s3' || service in ['aws/rds', 'aws/s3'])`, true, false,
-			map[string][]string{"provider": {"aws"}, "service": {"aws/rds", "aws/s3"}}},
+		{
+			`provider == 'aws' && (service == 'aws/s3' || service in ['aws/rds', 'aws/s3'])`, true, false,
+			map[string][]string{"provider": {"aws"}, "service": {"aws/rds", "aws/s3"}},
+		},
 		{`provider == 'aws' || service == 'aws/s3'`, true, false, map[string][]string{}},
 		{`provider in ['aws', 'gcp'] && provider == 'aws'`, true, false, map[string][]string{"provider": {"aws"}}},
 		{`!(provider == 'aws')`, false, false, nil},

@@ -147,8 +147,7 @@ func (s *Source) Collect(ctx context.Context, to collect.Sink) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var stop stopError
-		if errors.As(err, &stop) {
+		if stop, ok := errors.AsType[stopError](err); ok {
 			return stop.error
 		}
 		f.refuse(err)
@@ -158,8 +157,7 @@ func (s *Source) Collect(ctx context.Context, to collect.Sink) error {
 
 // unwrapPath leaves the path out of an error: the note has it.
 func unwrapPath(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Sprintf("%s: %v", p.Op, p.Err)
 	}
 	return err.Error()

@@ -26,8 +26,7 @@ type framer struct {
 
 // refuse notes that the input, or a document in it, could not be understood.
 func (f *framer) refuse(err error) {
-	var syntax *jscan.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*jscan.SyntaxError](err); ok {
 		f.refuseAt(f.base+syntax.Offset, fmt.Sprintf("expected %s, found %s", syntax.Expected, syntax.Found))
 		return
 	}
@@ -235,8 +234,7 @@ func (f *framer) inMemory(raw []byte, offset int64) error {
 			return f.emit(&p, member{}, own, 0)
 		}
 		err := f.object(jscan.NewDecoder(bytes.NewReader(own), len(own)+1), &p)
-		var syntax *jscan.SyntaxError
-		if errors.As(err, &syntax) {
+		if _, ok := errors.AsType[*jscan.SyntaxError](err); ok {
 			f.refuse(err) // the values around it are still good
 			return nil
 		}

@@ -84,7 +84,8 @@ and what moved. It reads inventories, plans and templates in the providers' own 
 	flags.StringVar(&a.logLevel, "log-level", "warn", "`LEVEL` of the log on standard error: debug, info, warn, error")
 	flags.BoolVar(&a.offline, "offline", false, "no network; without live sources demarc never uses any")
 	root.AddCommand(
-		a.assessCommand(), a.explainCommand(), a.gapsCommand(), a.catalogCommand(),
+		a.assessCommand(), a.explainCommand(), a.gapsCommand(), a.matrixCommand(), a.diffCommand(), a.compareCommand(),
+		a.catalogCommand(),
 	)
 	return root
 }

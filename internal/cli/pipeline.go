@@ -26,6 +26,7 @@ type inputFlags struct {
 	assumptions []string
 	asOf        string
 	workers     int
+	comparable  bool // ids must not tell from which input they came
 }
 
 func (f *inputFlags) add(cmd *cobra.Command) {
@@ -63,7 +64,7 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 	if err != nil {
 		return nil, err
 	}
-	sources, notes, err := a.sources(book, est, paths)
+	sources, notes, err := a.sources(book, est, paths, f.comparable)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +135,7 @@ func findEstate(paths []string) string {
 }
 
 // sources turns paths into sources. A path that the estate names is that source; without any path, all that it names are read.
-func (a *app) sources(book *rulebook.Rulebook, est *estate.Estate, paths []string) ([]scan.Source, []demarc.Note, error) {
+func (a *app) sources(book *rulebook.Rulebook, est *estate.Estate, paths []string, comparable bool) ([]scan.Source, []demarc.Note, error) {
 	if len(paths) == 0 {
 		for _, s := range est.Sources {
 			if s.Path != "" {
@@ -162,6 +163,14 @@ func (a *app) sources(book *rulebook.Rulebook, est *estate.Estate, paths []strin
 		}
 		for _, in := range inputs {
 			declare(est, &in)
+			if comparable {
+				if !in.Source.Declared {
+					in.Source.Name = "input"
+				}
+				if in.Named {
+					in.Source.Input = ""
+				}
+			}
 			out = append(out, &file.Source{Input: in, Stdin: a.In, Envelopes: envelopes})
 		}
 	}

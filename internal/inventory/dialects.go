@@ -515,8 +515,10 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 		return
 	}
 	kind, version := plan.text(c, "kind"), plan.text(c, "apiVersion")
-	if kind == "" {
-		kind = doc.Context // items of a list do not repeat it
+	typ := ""
+	if kind == "" && doc.Context != "" { // items of a list do not repeat it
+		typ = doc.Context
+		kind = typ[strings.LastIndexByte(typ, '/')+1:]
 	}
 	name := plan.text(c, "metadata.name")
 	if kind == "" || name == "" {
@@ -527,11 +529,13 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 		r.note(demarc.NoteSkipped, doc.Pos, "%s %s is being deleted", kind, name)
 		return
 	}
-	typ := kind
-	if group, _, ok := strings.Cut(version, "/"); ok {
-		typ = group + "/" + kind
-	} else if version == "" {
-		typ = r.inv.kinds(kind)
+	if typ == "" {
+		typ = kind
+		if group, _, ok := strings.Cut(version, "/"); ok {
+			typ = group + "/" + kind
+		} else if version == "" {
+			typ = r.inv.kinds(kind)
+		}
 	}
 	ref := r.refFor(doc, "kubernetes", typ)
 	if ref == nil {

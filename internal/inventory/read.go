@@ -186,10 +186,10 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 	r.facts(plan, c, doc, t, rec)
 	rec.refs = make([][]string, len(s.Relations))
 	for _, ref := range t.refs {
-		rec.refs[ref.relation] = r.references(plan, c, ref.path)
+		rec.refs[ref.relation] = r.references(plan, c, doc, ref.path)
 	}
 	if ref.Part != nil && t.by != nil {
-		rec.by = r.references(plan, c, t.by)
+		rec.by = r.references(plan, c, doc, t.by)
 	}
 	if v, ok := r.fill(plan, c, t.account, at); ok && v != "" {
 		rec.account = v
@@ -365,6 +365,9 @@ func (plan *dialectPlan) delivered(c *jscan.Captures, path pathPlan) bool {
 		return true
 	}
 	for _, a := range path {
+		if len(a.keys) == 0 {
+			return true // the document itself
+		}
 		slot, ok := plan.sections[a.keys[0]]
 		if !ok || !jscan.IsNull(c.Get(slot)) {
 			return true
@@ -399,9 +402,19 @@ func unknownAt(mask []byte, keys []string) bool {
 
 // references returns the ids that a path leads to: an empty list where there certainly are none, nil where
 // nobody knows. A reference of a template to its own resource is its logical id behind "#".
-func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, p pathPlan) []string {
+func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, p pathPlan) []string {
 	what, _ := p.look(c, plan.fold, plan.single)
+	if !what.present && (doc.Summary || !plan.delivered(c, p)) {
+		return nil
+	}
 	out := []string{}
+	if doc.Form == demarc.FormPlanChange && !what.present {
+		for _, a := range p {
+			if mask := plan.raw(c, "change.after_unknown"); len(mask) > 0 && unknownAt(mask, a.keys) {
+				return []string{"#"}
+			}
+		}
+	}
 	add := func(raw []byte) bool {
 		if isUnresolved(raw) {
 			to, _ := jscan.IsString(jscan.Member(raw, "to", false))

@@ -76,6 +76,7 @@ type serviceFile struct {
 	Checks    []checkEntry                 `yaml:"checks"`
 	Sources   strictyaml.Map[sourceEntry]  `yaml:"sources"`
 	Pos       pos                          `yaml:",pos"`
+	layer     int                          // which of the catalogs it is in
 }
 
 // typeEntry is a type's name, or an envelope.

@@ -3,6 +3,7 @@ package rulebook
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ func (b *Rulebook) Lint() error {
 		for d := range NumDuties {
 			faults = append(faults, s.proveDuty(d)...)
 		}
+		faults = append(faults, s.proveBinds()...)
 		faults = append(faults, s.lintFacts(b)...)
 	}
 	return faults.Err()
@@ -188,6 +190,45 @@ func (s *Service) proveDuty(duty int) strictyaml.Errors {
 	return out
 }
 
+// proveBinds asks that each line that moves nothing, and only binds roles, can apply.
+func (s *Service) proveBinds() strictyaml.Errors {
+	var out strictyaml.Errors
+	for k, line := range s.Lines {
+		if len(line.Moves) > 0 {
+			continue
+		}
+		axes, err := s.axes([]int{k})
+		if err != nil {
+			out = append(out, faultAt(line.Pos, "%v", err))
+			continue
+		}
+		states, applies := 1, false
+		for _, a := range axes {
+			if states *= a.size(); states > maxStates {
+				return append(out, faultAt(line.Pos, "line %s asks for more than %d combinations of facts: ask simpler ones", line.ID, maxStates))
+			}
+		}
+		facts := make(FactList, len(s.Facts))
+		digits := make([]int, len(axes))
+		memo := map[string]Tri{}
+		for n := 0; n < states && !applies; n++ {
+			rest := n
+			for i, a := range axes {
+				digits[i] = rest % a.size()
+				rest /= a.size()
+				if a.line < 0 {
+					facts[a.fact] = a.values[digits[i]]
+				}
+			}
+			applies = s.truthAt(k, axes, digits, facts, memo) == True
+		}
+		if !applies {
+			out = append(out, faultAt(line.Pos, "line %s can never bind a role: no combination of facts reaches it", line.ID))
+		}
+	}
+	return out
+}
+
 // axis is one thing that the lines of a duty ask, and the values that they tell apart. A line whose question cannot
 // be enumerated by values (it asks a list, a document, a time) is an axis of its own: unknown, false or true.
 type axis struct {
@@ -297,12 +338,19 @@ func apart(f *Fact, named []demarc.Value) []demarc.Value {
 		for _, v := range named {
 			add(v.AsString())
 			add(v.AsString() + "~")
+			if m := versionLike.FindStringSubmatch(v.AsString()); m != nil { // one before it and one after it
+				add(m[1] + "0")
+				add(m[1] + "999999")
+			}
 		}
 		add("")
 		add("~another~")
 		return out
 	}
 }
+
+// versionLike is a text that versionAtLeast may compare with: a name, and numbers.
+var versionLike = regexp.MustCompile(`^([A-Za-z][A-Za-z _-]*)?[0-9]+(?:\.[0-9]+)*$`)
 
 func (s *Service) truthAt(line int, axes []axis, digits []int, facts FactList, memo map[string]Tri) Tri {
 	for i, a := range axes {

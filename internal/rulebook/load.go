@@ -75,7 +75,7 @@ func (l *loader) fault(p pos, format string, args ...any) {
 	l.faults = append(l.faults, &strictyaml.Error{File: p.File, Line: p.Line, Column: p.Column, Msg: fmt.Sprintf(format, args...)})
 }
 
-// decode reads one file; false if it cannot be used.
+// decode reads one file; false if there are mistakes in it. What could be decoded is in into all the same.
 func (l *loader) decode(system fs.FS, name string, into any) bool {
 	data, err := fs.ReadFile(system, name)
 	if err != nil {
@@ -110,12 +110,12 @@ func (l *loader) read(system fs.FS, layer int) []serviceFile {
 		case name == "ignored.yaml":
 			l.ignored(system, name)
 		case path.Base(dir) == "archetypes":
-			l.archetype(system, name)
+			l.archetype(system, name, layer)
 		case path.Base(dir) == "frameworks" || path.Base(dir) == "lifecycle":
 			// read by those who need them
 		default:
-			var f serviceFile
-			if l.decode(system, name, &f) {
+			f := serviceFile{layer: layer}
+			if l.decode(system, name, &f) || f.Service.Value != "" { // with its other mistakes, all at once
 				out = append(out, f)
 			}
 		}
@@ -235,12 +235,20 @@ func (l *loader) ignored(system fs.FS, name string) {
 	}
 }
 
-func (l *loader) archetype(system fs.FS, name string) {
+func (l *loader) archetype(system fs.FS, name string, layer int) {
 	var f archetypeFile
-	if !l.decode(system, name, &f) {
+	if !l.decode(system, name, &f) && f.Archetype.Value == "" {
 		return
 	}
-	a := &Archetype{ID: f.Archetype.Value, Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model), Rows: make([]*Outcome, NumDuties), Pos: f.Pos}
+	if f.Archetype.Value == "" {
+		l.fault(f.Pos, "an archetype needs an id")
+		return
+	}
+	if old := l.book.Archetypes[f.Archetype.Value]; old != nil && old.layer == layer {
+		l.fault(f.Archetype.Pos, "archetype %s is there twice: %s has it too", old.ID, old.Pos.File)
+		return
+	}
+	a := &Archetype{layer: layer, ID: f.Archetype.Value, Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model), Rows: make([]*Outcome, NumDuties), Pos: f.Pos}
 	sources := l.sources(f.Sources)
 	for _, e := range f.Duties {
 		i := l.duty(text{Value: e.Key, Pos: e.Pos})
@@ -354,7 +362,11 @@ func (l *loader) services(files []serviceFile) {
 			continue
 		}
 		if old := l.book.byID[s.ID]; old != nil {
-			// A user's catalog overrides; within one catalog ids are unique because a file has one.
+			if old.layer == s.layer {
+				l.fault(files[i].Service.Pos, "service %s is there twice: %s has it too", s.ID, old.Pos.File)
+				continue
+			}
+			// A user's catalog overrides.
 			l.book.Services = slices.DeleteFunc(l.book.Services, func(x *Service) bool { return x == old })
 			for k, ref := range l.book.byType {
 				if ref.Service == old {
@@ -373,6 +385,9 @@ func (l *loader) services(files []serviceFile) {
 	}
 	for _, s := range l.book.Services {
 		for i := range s.Relations {
+			if len(s.Relations[i].To) == 0 {
+				l.fault(s.Relations[i].Pos, "relation %s does not say where it leads: name services as to", s.Relations[i].Name)
+			}
 			for _, to := range s.Relations[i].To {
 				if l.book.byID[to] == nil {
 					l.fault(s.Relations[i].Pos, "relation %s leads to %q, which is no service", s.Relations[i].Name, to)
@@ -390,13 +405,19 @@ func (l *loader) services(files []serviceFile) {
 
 func (l *loader) register(ref *TypeRef) {
 	if isEnvelopeDialect(ref.Dialect) {
+		for _, old := range l.book.envelopes[ref.Dialect] {
+			// The parts of a body may be of several services; its elements are resources of one.
+			if ref.Part == nil && old.Part == nil && slices.Equal(ref.Envelope, old.Envelope) && ref.Has == old.Has && strings.EqualFold(ref.Context, old.Context) {
+				l.fault(ref.Pos, "envelope %s of dialect %s with the member %q is already %s", strings.Join(ref.Envelope, "."), ref.Dialect, ref.Has, old.Service.ID)
+			}
+		}
 		l.book.envelopes[ref.Dialect] = append(l.book.envelopes[ref.Dialect], ref)
 		return
 	}
 	key := typeKey{ref.Dialect, strings.ToLower(ref.Type)}
 	if old := l.book.byType[key]; old != nil {
 		// A part may also be a resource of its own elsewhere; two resources may not share a type.
-		l.fault(ref.Service.Pos, "type %s of dialect %s is already %s", ref.Type, ref.Dialect, old.Service.ID)
+		l.fault(ref.Pos, "type %s of dialect %s is already %s", ref.Type, ref.Dialect, old.Service.ID)
 		return
 	}
 	l.book.byType[key] = ref
@@ -405,7 +426,7 @@ func (l *loader) register(ref *TypeRef) {
 func (l *loader) service(f *serviceFile) *Service {
 	s := &Service{
 		ID: demarc.ServiceID(f.Service.Value), Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model),
-		Identity: map[demarc.Dialect]*Identity{}, factIndex: map[string]int{}, Pos: f.Pos,
+		Identity: map[demarc.Dialect]*Identity{}, factIndex: map[string]int{}, Pos: f.Pos, layer: f.layer,
 		Base: make([]*Outcome, NumDuties), Own: make([]bool, NumDuties),
 	}
 	folder, _, ok := strings.Cut(f.Service.Value, "/")
@@ -660,7 +681,7 @@ func (l *loader) types(s *Service, f *serviceFile) {
 			continue
 		}
 		for _, t := range d.Value {
-			ref := &TypeRef{Service: s, Dialect: dialect, Type: t.Name.Value, Identity: s.Identity[dialect]}
+			ref := &TypeRef{Service: s, Dialect: dialect, Type: t.Name.Value, Identity: s.Identity[dialect], Pos: t.Pos}
 			if t.Type.Value != "" {
 				ref.Type, ref.Has, ref.Context = t.Type.Value, t.Has, t.Context
 				ref.Envelope = envelope(t.Envelope.Value)
@@ -688,7 +709,7 @@ func (l *loader) types(s *Service, f *serviceFile) {
 				}
 				part.WhenAbsent[i] = l.value(w.Value, s.Facts[i].Type, w.Pos)
 			}
-			ref := &TypeRef{Service: s, Dialect: dialect, Type: p.Key, Part: part, Has: p.Value.Has, Context: p.Value.Context}
+			ref := &TypeRef{Service: s, Dialect: dialect, Type: p.Key, Part: part, Has: p.Value.Has, Context: p.Value.Context, Pos: p.Pos}
 			if isEnvelopeDialect(dialect) {
 				ref.Envelope = envelope(p.Key)
 			}

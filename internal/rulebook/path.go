@@ -7,7 +7,7 @@ import (
 
 // Path says where a fact lies in a document. It is a list of alternatives, of which the first that is present counts.
 //
-//	path  = alt { "|" alt }
+//	path  = alt { "|" alt } | "$"                            "$" is the document itself
 //	alt   = name "(" path ")" [ "." steps ] | steps          name = json, set, size
 //	steps = step { "." step }
 //	step  = key { "[]" | "[" key "=" value "]" }
@@ -66,6 +66,9 @@ func (p Path) Gathers() bool {
 
 // ParsePath parses the text of a path. The error names the byte.
 func ParsePath(text string) (Path, error) {
+	if text == "$" {
+		return Path{{}}, nil
+	}
 	p := pathParser{text: text}
 	path, err := p.path()
 	if err == nil && p.pos < len(text) {
@@ -180,18 +183,34 @@ func (p *pathParser) steps() ([]Step, error) {
 			if !p.take("=") {
 				return nil, p.errorf("'='")
 			}
-			end := strings.IndexByte(p.text[p.pos:], ']')
-			if end < 0 {
-				return nil, p.errorf("']'")
+			value, err := p.value()
+			if err != nil {
+				return nil, err
 			}
-			value := strings.Trim(p.text[p.pos:p.pos+end], `"`)
-			p.pos += end + 1
 			out = append(out, Step{Kind: StepPick, Key: key, Value: value})
 		}
 		if !p.take(".") {
 			return out, nil
 		}
 	}
+}
+
+// value takes the value of a pick and its closing bracket.
+func (p *pathParser) value() (string, error) {
+	if strings.HasPrefix(p.text[p.pos:], `"`) {
+		value, err := p.key()
+		if err == nil && !p.take("]") {
+			err = p.errorf("']'")
+		}
+		return value, err
+	}
+	end := strings.IndexByte(p.text[p.pos:], ']')
+	if end < 0 {
+		return "", p.errorf("']'")
+	}
+	value := p.text[p.pos : p.pos+end]
+	p.pos += end + 1
+	return value, nil
 }
 
 func (p *pathParser) key() (string, error) {

@@ -105,6 +105,7 @@ type Archetype struct {
 	Model string
 	Rows  []*Outcome // by duty index; nil where the catalog is at fault
 	Pos   strictyaml.Pos
+	layer int // which of the catalogs it is in
 }
 
 // TypeRef says that documents of one type belong to a service, as a resource or as a part of one.
@@ -120,6 +121,7 @@ type TypeRef struct {
 	Identity *Identity
 	Facts    []FactPath // where the facts of the service lie in this type
 	Refs     []RefPath  // where its relations lie
+	Pos      strictyaml.Pos
 }
 
 // FactPath says where one fact lies in one type of document.
@@ -169,7 +171,7 @@ type Service struct {
 	env       *rule.Env
 	faults    strictyaml.Errors
 	movers    [][]int // by duty index: the lines that move it, in order
-	tooMany   bool
+	layer     int     // which of the catalogs it is in
 }
 
 // Fact is one declared fact of a service.

@@ -186,8 +186,12 @@ func recognise(sk sketch, env Envelopes) plan {
 		return plan{dialect: demarc.ARM, form: demarc.FormTemplate, whole: true}
 	case sk.has("apiVersion", "kind"):
 		kind := str("kind")
-		if sk[("items")] == "[" && strings.HasSuffix(kind, "List") {
-			return plan{dialect: demarc.Kubernetes, context: strings.TrimSuffix(kind, "List"), members: map[string]member{"items": {each: true}}}
+		if str("items") == "[" && strings.HasSuffix(kind, "List") {
+			context := strings.TrimSuffix(kind, "List")
+			if group, _, ok := strings.Cut(str("apiVersion"), "/"); ok && context != "" {
+				context = group + "/" + context
+			}
+			return plan{dialect: demarc.Kubernetes, context: context, members: map[string]member{"items": {each: true}}}
 		}
 		return plan{dialect: demarc.Kubernetes}
 	case sk.has("@odata.context"):

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/report"
+	"github.com/demarc/demarc/internal/report/markdown"
+	"github.com/demarc/demarc/internal/report/table"
+)
+
+func (a *app) diffCommand() *cobra.Command {
+	var in inputFlags
+	var out outputFlags
+	var failOn string
+	cmd := &cobra.Command{
+		Use:   "diff BEFORE AFTER",
+		Short: "What moved: which duties change hands between two inputs, and because of which setting",
+		Long: `Compares two inputs (files, plans or directories) resource by resource and names every duty that changes hands:
+from whom to whom, for how many resources, and because of which setting. With --format markdown it is a comment for
+a pull request; with --fail-on move it gates one.`,
+		Example: `  demarc diff main-plan.json pull-request-plan.json
+  demarc diff --format markdown --fail-on move main.json pr.json`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			if failOn != "" && failOn != "move" {
+				return fmt.Errorf("--fail-on %q: expected move", failOn)
+			}
+			if len(in.inputs) > 0 {
+				return fmt.Errorf("diff takes its two inputs as arguments")
+			}
+			in.comparable = true
+			if in.estatePath == "" {
+				in.estatePath = findEstate(args[1:])
+			}
+			before, err := a.side(cmd.Context(), &in, args[0])
+			if err != nil {
+				return err
+			}
+			after, err := a.side(cmd.Context(), &in, args[1])
+			if err != nil {
+				return err
+			}
+			groups, added, removed := report.Moves(slices.Collect(before.answers()), slices.Collect(after.answers()))
+			err = a.write(&out, func(w io.Writer) error {
+				switch out.format {
+				case "markdown":
+					return markdown.Moves(w, groups, added, removed)
+				case "json":
+					return movesJSON(w, groups, added, removed)
+				default:
+					return movesTable(a.printer(w), groups, added, removed)
+				}
+			})
+			if err != nil {
+				return err
+			}
+			a.tell(before.Result)
+			err = a.end(after, failOn == "move" && len(groups) > 0)
+			if err == nil && before.Incomplete() {
+				return outcome{exitIncomplete}
+			}
+			return err
+		},
+	}
+	in.add(cmd)
+	out.add(cmd, "table", "markdown", "json")
+	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit with 3 if any duty changes hands: `move`")
+	return cmd
+}
+
+func (a *app) side(ctx context.Context, in *inputFlags, path string) (*run, error) {
+	r, err := a.pipeline(ctx, in, []string{path})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+func movesTable(p *table.Printer, groups []report.MoveGroup, added, removed int) error {
+	if len(groups) == 0 {
+		p.Printf("The line does not move: no duty changes hands.")
+	}
+	for i := range groups {
+		g := &groups[i]
+		style := table.Green
+		if g.ToUs {
+			style = table.Red
+		}
+		p.Printf("%s  %s", p.Paint(table.Bold, string(g.Duty)), p.Paint(style, fmt.Sprintf("%s → %s", g.From, g.To)))
+		text := fmt.Sprintf("%d × %s", g.Count, g.Service)
+		if g.Setting != "" {
+			text += ", " + g.Setting
+		}
+		p.Wrap(2, text)
+		p.Wrap(2, g.Because)
+		if g.URL != "" {
+			p.Printf("  %s", p.Paint(table.Faint, g.URL))
+		}
+		for _, id := range g.Examples {
+			p.Wrap(4, string(id))
+		}
+	}
+	p.Printf("")
+	toUs := 0
+	for i := range groups {
+		if groups[i].ToUs {
+			toUs += groups[i].Count
+		}
+	}
+	text := fmt.Sprintf("%d duties come to you; %d new resources, %d gone.", toUs, added, removed)
+	p.Printf("%s", strings.TrimSpace(text))
+	return p.Err()
+}
+
+func movesJSON(w io.Writer, groups []report.MoveGroup, added, removed int) error {
+	type move struct {
+		Duty      demarc.DutyID       `json:"duty"`
+		Service   demarc.ServiceID    `json:"service"`
+		From      demarc.Holder       `json:"from"`
+		To        demarc.Holder       `json:"to"`
+		Setting   string              `json:"setting,omitempty"`
+		Because   string              `json:"because"`
+		Source    string              `json:"source,omitempty"`
+		Resources int                 `json:"resources"`
+		Examples  []demarc.ResourceID `json:"examples"`
+	}
+	out := struct {
+		Moves   []move `json:"moves"`
+		Added   int    `json:"added"`
+		Removed int    `json:"removed"`
+	}{Moves: []move{}, Added: added, Removed: removed}
+	for _, g := range groups {
+		out.Moves = append(out.Moves, move{g.Duty, g.Service, g.From, g.To, g.Setting, g.Because, g.URL, g.Count, g.Examples})
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(out)
+}

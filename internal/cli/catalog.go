@@ -1,14 +1,21 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/catalog"
+	"github.com/demarc/demarc/internal/report/table"
 	"github.com/demarc/demarc/internal/rulebook"
 	"github.com/demarc/demarc/internal/strictyaml"
 )
@@ -27,10 +34,18 @@ func (a *app) rulebook() (*rulebook.Rulebook, error) {
 
 func (a *app) catalogCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "catalog", Short: "Look into the catalog, or prove it"}
-	lint := &cobra.Command{
+	cmd.AddCommand(a.catalogLintCommand(), a.catalogListCommand(), a.catalogShowCommand())
+	return cmd
+}
+
+func (a *app) catalogLintCommand() *cobra.Command {
+	return &cobra.Command{
 		Use:   "lint",
 		Short: "Prove that the catalog is total, cautious, cited and typed",
-		Args:  cobra.NoArgs,
+		Long: `Proves the catalog by enumeration, with the user's services of --catalog in it: every duty of every service has
+exactly one outcome whatever is known of its settings, learning a setting never moves a duty to the tenant, every
+row and line names the page it rests on, and every expression compiles. All mistakes are told at once.`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			book, err := a.rulebook()
 			var faults, more strictyaml.Errors
@@ -59,6 +74,251 @@ func (a *app) catalogCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.AddCommand(lint)
+}
+
+type serviceRow struct {
+	ID        demarc.ServiceID            `json:"id"`
+	Title     string                      `json:"title"`
+	Model     string                      `json:"model"`
+	Archetype string                      `json:"archetype"`
+	Types     map[demarc.Dialect][]string `json:"types"`
+	Lines     int                         `json:"lines"`
+	Checks    int                         `json:"checks"`
+}
+
+type checkRow struct {
+	ID       string              `json:"id"`
+	Service  demarc.ServiceID    `json:"service"`
+	Title    string              `json:"title"`
+	Duty     demarc.DutyID       `json:"duty"`
+	Severity demarc.Severity     `json:"severity"`
+	Proves   bool                `json:"proves"`
+	Also     map[string][]string `json:"also,omitempty"`
+}
+
+type dutyRow struct {
+	ID         demarc.DutyID       `json:"id"`
+	Layer      demarc.Layer        `json:"layer"`
+	Title      string              `json:"title"`
+	About      string              `json:"about"`
+	Frameworks map[string][]string `json:"frameworks"`
+}
+
+func (a *app) catalogListCommand() *cobra.Command {
+	var out outputFlags
+	var checks, duties bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List services, or --checks, or --duties",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := out.check(); err != nil {
+				return err
+			}
+			if checks && duties {
+				return errors.New("--checks and --duties exclude each other")
+			}
+			book, err := a.rulebook()
+			if err != nil {
+				return err
+			}
+			return a.write(&out, func(w io.Writer) error {
+				switch {
+				case checks:
+					return list(a.printer(w), w, out.format, checkRows(book), []table.Column{{Head: "check", Give: true}, {Head: "severity"}, {Head: "duty", Give: true}, {Head: "title", Give: true, Wrap: true}},
+						func(r checkRow) []string { return []string{r.ID, r.Severity.String(), string(r.Duty), r.Title} })
+				case duties:
+					return list(a.printer(w), w, out.format, dutyRows(book), []table.Column{{Head: "duty"}, {Head: "title", Give: true, Wrap: true}, {Head: "about", Give: true, Wrap: true}},
+						func(r dutyRow) []string { return []string{string(r.ID), r.Title, r.About} })
+				default:
+					return list(a.printer(w), w, out.format, serviceRows(book), []table.Column{{Head: "service", Give: true}, {Head: "model"}, {Head: "archetype", Give: true}, {Head: "lines", Right: true}, {Head: "checks", Right: true}, {Head: "title", Give: true, Wrap: true}},
+						func(r serviceRow) []string {
+							return []string{string(r.ID), r.Model, r.Archetype, fmt.Sprint(r.Lines), fmt.Sprint(r.Checks), r.Title}
+						})
+				}
+			})
+		},
+	}
+	out.add(cmd, "table", "json")
+	cmd.Flags().BoolVar(&checks, "checks", false, "list the checks")
+	cmd.Flags().BoolVar(&duties, "duties", false, "list the duties, with their place in the frameworks")
 	return cmd
+}
+
+// list writes rows as a table or as a JSON array.
+func list[T any](p *table.Printer, w io.Writer, format string, rows []T, columns []table.Column, cells func(T) []string) error {
+	if format == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		return e.Encode(rows)
+	}
+	var out [][]table.Cell
+	for _, r := range rows {
+		var row []table.Cell
+		for _, text := range cells(r) {
+			row = append(row, table.Cell{Text: text})
+		}
+		out = append(out, row)
+	}
+	p.Table(0, columns, out)
+	return p.Err()
+}
+
+func serviceRows(book *rulebook.Rulebook) []serviceRow {
+	out := []serviceRow{}
+	for _, s := range book.Services {
+		row := serviceRow{ID: s.ID, Title: s.Title, Model: s.Model, Archetype: s.Archetype.ID, Types: map[demarc.Dialect][]string{}, Lines: len(s.Lines), Checks: len(s.Checks)}
+		for _, t := range s.Types {
+			if t.Part == nil && !slices.Contains(row.Types[t.Dialect], t.Type) {
+				row.Types[t.Dialect] = append(row.Types[t.Dialect], t.Type)
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func checkRows(book *rulebook.Rulebook) []checkRow {
+	out := []checkRow{}
+	for _, s := range book.Services {
+		for _, c := range s.Checks {
+			out = append(out, checkRow{ID: string(s.ID) + "/" + c.ID, Service: s.ID, Title: c.Title, Duty: demarc.Duties[c.Duty], Severity: c.Severity, Proves: c.Proves, Also: c.Also})
+		}
+	}
+	return out
+}
+
+func dutyRows(book *rulebook.Rulebook) []dutyRow {
+	out := []dutyRow{}
+	for _, d := range book.Duties {
+		out = append(out, dutyRow{ID: d.ID, Layer: d.ID.Layer(), Title: d.Title, About: d.About, Frameworks: d.Frameworks})
+	}
+	return out
+}
+
+func (a *app) catalogShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show SERVICE",
+		Short: "Everything that is known about a service: who holds what, what each setting changes, what proves it",
+		Args:  cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return a.serviceNames(), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			book, err := a.rulebook()
+			if err != nil {
+				return err
+			}
+			s := book.Service(demarc.ServiceID(args[0]))
+			if s == nil {
+				return fmt.Errorf("no service %q in the catalog: demarc catalog list shows them", args[0])
+			}
+			if err := s.Compile(); err != nil {
+				return err
+			}
+			return showService(a.printer(a.Out), s)
+		},
+	}
+}
+
+func showService(p *table.Printer, s *rulebook.Service) error {
+	p.Printf("%s", p.Paint(table.Bold, fmt.Sprintf("%s (%s)", s.Title, s.ID)))
+	p.Wrap(0, s.About)
+	p.Printf("")
+	p.Wrap(0, fmt.Sprintf("Model %s, archetype %s: %s", s.Model, s.Archetype.ID, s.Archetype.About))
+	var types []string
+	for _, r := range serviceRows(&rulebook.Rulebook{Services: []*rulebook.Service{s}})[0:1] {
+		for _, d := range demarc.Dialects {
+			if len(r.Types[d]) > 0 {
+				types = append(types, fmt.Sprintf("%s %s", d, strings.Join(r.Types[d], ", ")))
+			}
+		}
+	}
+	p.Wrap(0, "Read from "+strings.Join(types, "; ")+".")
+
+	p.Title("Who holds what, before any setting moves the line")
+	var rows [][]table.Cell
+	for d, duty := range demarc.Duties {
+		o := s.Base[d]
+		if o.Roles == 0 {
+			continue
+		}
+		var parts []string
+		for role := range demarc.Role(demarc.NumRoles) {
+			if o.Roles.Has(role) {
+				parts = append(parts, o.Parts[role])
+			}
+		}
+		star := ""
+		if len(s.Movers(d)) > 0 {
+			star = " *"
+		}
+		style := table.Plain
+		if o.Roles.Has(demarc.Tenant) {
+			style = table.Yellow
+		}
+		rows = append(rows, []table.Cell{{Text: string(duty), Style: table.Bold}, {Text: rolesText(o.Roles) + star, Style: style}, {Text: strings.Join(parts, " ")}})
+	}
+	p.Table(2, []table.Column{{Head: "duty"}, {Head: "holder"}, {Head: "part", Give: true, Wrap: true}}, rows)
+
+	if len(s.Lines) > 0 {
+		p.Title("* What each setting changes")
+		for _, line := range s.Lines {
+			p.Printf("  %s", p.Paint(table.Bold, line.ID))
+			p.Wrap(4, "when "+line.When.Text)
+			p.Wrap(4, line.Because+" → "+strings.Join(effects(line), ", "))
+			showSource(p, line.Source)
+		}
+	}
+	if len(s.Checks) > 0 {
+		p.Title("What is checked")
+		for _, c := range s.Checks {
+			proves := "disproves"
+			if c.Proves {
+				proves = "proves"
+			}
+			p.Printf("  %s  %s", p.Paint(table.Bold, c.ID), c.Severity)
+			p.Wrap(4, fmt.Sprintf("%s (%s %s)", c.Title, proves, demarc.Duties[c.Duty]))
+			p.Wrap(4, "passes when "+c.Pass.Text)
+			if c.Fix.Text != "" {
+				p.Wrap(4, "fix: "+c.Fix.Text)
+			}
+			if also := alsoText(c.Also); also != "" {
+				p.Wrap(4, "others call it "+also)
+			}
+			showSource(p, c.Source)
+		}
+	}
+	if len(s.Facts) > 0 {
+		p.Title("What is read")
+		rows = nil
+		for i := range s.Facts {
+			f := &s.Facts[i]
+			about := f.About
+			if f.Presume != nil {
+				about += fmt.Sprintf(" Presumed to be %s: %s", f.Presume.Value, f.Presume.Reason)
+			}
+			rows = append(rows, []table.Cell{{Text: f.Name, Style: table.Bold}, {Text: f.Type.String()}, {Text: about}})
+		}
+		p.Table(2, []table.Column{{}, {}, {Give: true, Wrap: true}}, rows)
+	}
+	return p.Err()
+}
+
+func showSource(p *table.Printer, s *rulebook.Source) {
+	if s == nil {
+		return
+	}
+	p.Printf("    %s", p.Paint(table.Faint, s.URL))
+	p.Wrap(4, fmt.Sprintf("%s, read %s", s.Section, s.Read.Format(time.DateOnly)))
+}
+
+func alsoText(also map[string][]string) string {
+	var out []string
+	for tool, ids := range also {
+		out = append(out, tool+" "+strings.Join(ids, ", "))
+	}
+	slices.Sort(out)
+	return strings.Join(out, "; ")
 }

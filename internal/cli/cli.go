@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 )
@@ -36,12 +37,32 @@ var errReported = errors.New("reported")
 type app struct {
 	Streams
 	getenv func(string) string
+	log    *slog.Logger
 
 	catalogDirs []string
 	noColor     bool
 	quiet       bool
 	logLevel    string
+	logFormat   string
 	offline     bool
+}
+
+// openLog makes the log that the flags ask for.
+func (a *app) openLog() error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+		return fmt.Errorf("--log-level %q: expected debug, info, warn or error", a.logLevel)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch a.logFormat {
+	case "text":
+		a.log = slog.New(slog.NewTextHandler(a.Err, options))
+	case "json":
+		a.log = slog.New(slog.NewJSONHandler(a.Err, options))
+	default:
+		return fmt.Errorf("--log-format %q: expected text or json", a.logFormat)
+	}
+	return nil
 }
 
 // Main runs a command line and returns its exit code.
@@ -82,10 +103,12 @@ and what moved. It reads inventories, plans and templates in the providers' own 
 	flags.BoolVar(&a.noColor, "no-color", false, "no colours; so does the environment variable NO_COLOR")
 	flags.BoolVar(&a.quiet, "quiet", false, "only results and errors")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "`LEVEL` of the log on standard error: debug, info, warn, error")
+	flags.StringVar(&a.logFormat, "log-format", "text", "`FORMAT` of the log: text, json")
 	flags.BoolVar(&a.offline, "offline", false, "no network; without live sources demarc never uses any")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.openLog() }
 	root.AddCommand(
 		a.assessCommand(), a.explainCommand(), a.gapsCommand(), a.matrixCommand(), a.diffCommand(), a.compareCommand(),
-		a.catalogCommand(),
+		a.catalogCommand(), a.initCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -41,10 +42,18 @@ func (o *outputFlags) check() error {
 	return nil
 }
 
-// write calls f with where the result goes. A file is complete or not there: it is renamed into its place.
+// write calls f with where the result goes. A file is complete or not there: it is renamed into its place. What is there
+// and is no file, such as a device or a pipe, is written to.
 func (a *app) write(o *outputFlags, f func(io.Writer) error) error {
 	if o.file == "" || o.file == "-" {
 		return f(a.Out)
+	}
+	if info, err := os.Stat(o.file); err == nil && !info.Mode().IsRegular() {
+		out, err := os.OpenFile(o.file, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f(out), out.Close())
 	}
 	tmp, err := os.CreateTemp(dirOf(o.file), ".demarc-*")
 	if err != nil {

@@ -258,6 +258,9 @@ func (s *Service) axes(movers []int) ([]axis, error) {
 	reads := map[int]bool{}
 	for _, k := range movers {
 		c := s.Lines[k].When
+		if len(c.Reads) == 0 {
+			return nil, fmt.Errorf("line %s asks no fact: what always applies is a row of duties", s.Lines[k].ID)
+		}
 		countable := true
 		for _, i := range c.Reads {
 			countable = countable && s.countable(i)
@@ -285,9 +288,6 @@ func (s *Service) axes(movers []int) ([]axis, error) {
 		out = append(out, a)
 	}
 	for _, k := range free {
-		if len(s.Lines[k].When.Reads) == 0 {
-			return nil, fmt.Errorf("line %s asks nothing", s.Lines[k].ID)
-		}
 		out = append(out, axis{name: "what line " + s.Lines[k].ID + " asks", line: k})
 	}
 	return out, nil

@@ -815,6 +815,7 @@ func (l *loader) lines(s *Service, f *serviceFile, sources map[string]*Source) {
 		}
 		if e.When.Value == "" {
 			l.fault(e.Pos, "line %s does not say when it applies", line.ID)
+			line.when.Pos = e.Pos
 		}
 		for _, m := range e.Moves {
 			if k := l.duty(text{Value: m.Key, Pos: m.Pos}); k >= 0 {
@@ -858,6 +859,7 @@ func (l *loader) checks(s *Service, f *serviceFile, sources map[string]*Source) 
 		c := &Check{ID: e.ID.Value, Title: e.Title.Value, Duty: -1, Proves: e.Proves, Fix: e.Fix, Also: map[string][]string{}, Pos: e.Pos, applies: e.Applies, pass: e.Pass}
 		if c.Title == "" || e.Pass.Value == "" {
 			l.fault(e.Pos, "check %s needs a title and says when it passes", c.ID)
+			c.pass.Pos = e.Pos
 		}
 		if e.Duty.Value == "" {
 			l.fault(e.Pos, "check %s has no duty", c.ID)

@@ -65,6 +65,12 @@ func scores(p *Printer, s *report.Summary) {
 	if s.Nobodys > 0 {
 		rows = append(rows, row("Nobody's", thousands(s.Nobodys), "duties are bound to nobody", Red))
 	}
+	if n := s.States[demarc.Failing]; n > 0 {
+		rows = append(rows, row("Failing", thousands(n), "of yours: a check disproves them", Red))
+	}
+	if n := s.States[demarc.Lapsed]; n > 0 {
+		rows = append(rows, row("Lapsed", thousands(n), "of yours: the contract of whoever had them has ended", Red))
+	}
 	rows = append(rows, row("Blind", thousands(s.Blind), "of yours: the setting that decides could not be read", Plain))
 	rows = append(rows, row("Assumed", thousands(s.Assumed), "answers rest on a setting that nobody knows", Plain))
 	if s.Teamless > 0 {
@@ -134,7 +140,7 @@ func layers(p *Printer, s *report.Summary) {
 	for _, h := range holders {
 		columns = append(columns, Column{Head: string(h), Right: true})
 	}
-	const bar = 16
+	const bar = 14
 	var rows [][]Cell
 	for _, layer := range demarc.Layers {
 		of := s.Layers[layer]

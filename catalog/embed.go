@@ -7,3 +7,8 @@ import "embed"
 //
 //go:embed *.yaml */*.yaml
 var Files embed.FS
+
+// Schema is the JSON Schema of every kind of file of the catalog, for editors.
+//
+//go:embed schema.json
+var Schema []byte

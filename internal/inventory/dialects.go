@@ -397,11 +397,11 @@ func armType(id string) string {
 	if at+2 >= len(parts) {
 		return ""
 	}
-	typ := parts[at+1]
+	typ := []string{parts[at+1]}
 	for i := at + 2; i < len(parts); i += 2 {
-		typ += "/" + parts[i]
+		typ = append(typ, parts[i])
 	}
-	return typ
+	return strings.Join(typ, "/")
 }
 
 // cai reads one asset of Cloud Asset Inventory: a resource, or the policies of one, on a line of its own.

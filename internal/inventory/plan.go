@@ -28,7 +28,6 @@ type typePlan struct {
 	ref             *rulebook.TypeRef
 	facts           []factPlan
 	refs            []refPlan
-	carries         []bool // by fact index: this type has a place for it
 	by              pathPlan
 	id, name        templatePlan
 	region, account templatePlan
@@ -161,6 +160,7 @@ var envelopes = map[demarc.Dialect]struct {
 			{"change", "after"},
 			{"change", "after_unknown"},
 			{"change", "after_sensitive"},
+			{"sensitive_values"},
 			{"values"},
 			{"attributes"},
 			{"attributes_flat"},
@@ -250,10 +250,9 @@ func (plan *dialectPlan) template(t rulebook.Template) templatePlan {
 }
 
 func (plan *dialectPlan) typePlan(ref *rulebook.TypeRef) *typePlan {
-	t := &typePlan{ref: ref, carries: make([]bool, len(ref.Service.Facts))}
+	t := &typePlan{ref: ref}
 	for _, f := range ref.Facts {
 		t.facts = append(t.facts, factPlan{f.Fact, plan.path(f.Path)})
-		t.carries[f.Fact] = true
 	}
 	for _, r := range ref.Refs {
 		t.refs = append(t.refs, refPlan{r.Relation, plan.path(r.Path)})

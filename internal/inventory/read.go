@@ -3,6 +3,7 @@ package inventory
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,6 +39,8 @@ type record struct {
 	pos           demarc.Position
 	source        *demarc.Source
 	sequence      int64
+	local         bool  // the id is an address within the input
+	hidden        []int // facts that the document itself calls sensitive
 	implied       bool
 	origins       []demarc.Position
 }
@@ -65,7 +68,8 @@ type Reader struct {
 	cache    map[cacheKey]map[string]uint32
 	scratch  []byte
 	out      []*record
-	notes    []demarc.Note
+	notes    Notes
+	denials  []denial
 }
 
 type cacheKey struct {
@@ -80,6 +84,10 @@ const (
 
 // Read reads one document. What it holds is kept by the Inventory; what a person must know is noted there.
 func (r *Reader) Read(doc demarc.Document) {
+	if doc.Form == demarc.FormError {
+		r.denied(&doc)
+		return
+	}
 	plan := r.inv.plans.get(doc.Dialect)
 	c := r.captures[doc.Dialect]
 	if c == nil || c.Len() < plan.slots {
@@ -107,7 +115,7 @@ func (r *Reader) Read(doc demarc.Document) {
 }
 
 func (r *Reader) note(kind demarc.NoteKind, p demarc.Position, format string, args ...any) {
-	r.notes = append(r.notes, demarc.Note{Kind: kind, Pos: p, Message: fmt.Sprintf(format, args...)})
+	r.notes.Add(demarc.Note{Kind: kind, Pos: p, Message: fmt.Sprintf(format, args...)})
 }
 
 // scan captures the declared paths of a text; false and a note if it is not valid JSON.
@@ -269,22 +277,23 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 			origin = demarc.Unresolved
 		case s.Facts[i].Derive != nil:
 			origin = demarc.Absent
-		case doc.Form == demarc.FormError && t.carries[i]:
-			origin = demarc.Denied
 		}
 		rec.row.numbers[i] = uint32(origin)
-	}
-	if doc.Form == demarc.FormError {
-		return
 	}
 	unknownAfterApply := []byte(nil)
 	if doc.Form == demarc.FormPlanChange {
 		unknownAfterApply = plan.raw(c, "change.after_unknown")
 	}
+	secret := sensitiveMask(plan, c, doc)
 	for _, f := range t.facts {
 		what, asked := f.path.look(c, plan.fold, plan.single)
 		fact := &s.Facts[f.fact]
-		if !what.present || len(what.values) == 0 && asked == rulebook.TheValue && !isListType(fact.Type) {
+		sensitive := fact.Sensitive
+		if secret != nil && slices.ContainsFunc(f.path, func(a altPlan) bool { return unknownAt(secret, a.keys) }) {
+			rec.hidden = append(rec.hidden, f.fact)
+			sensitive = true
+		}
+		if !what.present || asked == rulebook.TheValue && !isListType(fact.Type) && (len(what.values) == 0 || fact.Type == demarc.TypeDocument && string(what.values[0]) == `""`) {
 			rec.row.numbers[f.fact] = cols[f.fact].number(r.missing(plan, c, fact, f.path, doc, unknownAfterApply))
 			continue
 		}
@@ -309,7 +318,7 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 		default:
 			got = demarc.Fact{Origin: demarc.BadValue}
 			shown := "a value"
-			if !fact.Sensitive && fact.Type != demarc.TypeDocument && (fact.Values != nil || fact.Map != nil) {
+			if !sensitive && fact.Type != demarc.TypeDocument && (fact.Values != nil || fact.Map != nil) {
 				shown = fmt.Sprintf("%.40q", what.values[0])
 			}
 			r.note(demarc.NoteBadValue, doc.Pos, "%s: fact %s: %s that is not of type %s or not one that is known", s.ID, fact.Name, shown, fact.Type)
@@ -349,6 +358,12 @@ func (r *Reader) missing(plan *dialectPlan, c *jscan.Captures, f *rulebook.Fact,
 			}
 		}
 	}
+	if doc.Form == demarc.FormTemplate && slices.ContainsFunc(path, func(a altPlan) bool { return unresolvedAbove(doc.Body, a.keys, plan.fold) }) {
+		return demarc.Fact{Origin: demarc.AfterApply}
+	}
+	if doc.Form == demarc.FormPlanValues && !slices.ContainsFunc(path, func(a altPlan) bool { return !leftOut(plan.raw(c, "values"), a.keys) }) {
+		return demarc.Fact{Origin: demarc.AfterApply} // planned values hold what is known, and null for what is not set
+	}
 	if doc.Summary || !plan.delivered(c, path) {
 		return demarc.Fact{Origin: demarc.Projected}
 	}
@@ -356,6 +371,45 @@ func (r *Reader) missing(plan *dialectPlan, c *jscan.Captures, f *rulebook.Fact,
 		return demarc.Fact{Value: d.Value, Origin: demarc.Defaulted}
 	}
 	return demarc.Fact{Origin: demarc.Absent}
+}
+
+// unresolvedAbove reports whether a value on the way to keys is one that a template leaves open.
+func unresolvedAbove(body []byte, keys []string, fold bool) bool {
+	for _, k := range keys {
+		if body = jscan.Member(body, k, fold); isUnresolved(body) {
+			return true
+		}
+	}
+	return false
+}
+
+// leftOut reports whether planned values hold nothing on the way to keys, not even null.
+func leftOut(values []byte, keys []string) bool {
+	for _, k := range keys {
+		if only, ok := onlyElement(values); ok {
+			values = only
+		}
+		if values = jscan.Member(values, k, false); values == nil {
+			return true
+		}
+		if jscan.IsNull(values) || string(values) == "[]" {
+			return false
+		}
+	}
+	return false
+}
+
+// sensitiveMask returns what a Terraform document says of which of its values are sensitive, nil for none.
+func sensitiveMask(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) []byte {
+	if doc.Dialect != demarc.Terraform {
+		return nil
+	}
+	for _, member := range []string{"change.after_sensitive", "sensitive_values"} {
+		if mask := plan.raw(c, member); bytes.Contains(mask, []byte("true")) {
+			return mask
+		}
+	}
+	return nil
 }
 
 // delivered reports whether the document holds the section that a path leads into: an export of policies holds no
@@ -408,6 +462,12 @@ func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 		return nil
 	}
 	out := []string{}
+	if !what.present && doc.Form == demarc.FormTemplate && slices.ContainsFunc(p, func(a altPlan) bool { return unresolvedAbove(doc.Body, a.keys, plan.fold) }) {
+		return []string{"#"}
+	}
+	if !what.present && doc.Form == demarc.FormPlanValues && !slices.ContainsFunc(p, func(a altPlan) bool { return !leftOut(plan.raw(c, "values"), a.keys) }) {
+		return []string{"#"}
+	}
 	if doc.Form == demarc.FormPlanChange && !what.present {
 		for _, a := range p {
 			if mask := plan.raw(c, "change.after_unknown"); len(mask) > 0 && unknownAt(mask, a.keys) {
@@ -438,7 +498,7 @@ func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 
 // tags reads tags in any of their forms: an object, or a list of {Key, Value}.
 func tags(raw []byte, into map[string]string) map[string]string {
-	if jscan.IsNull(raw) {
+	if jscan.IsNull(raw) || isUnresolved(raw) {
 		return into
 	}
 	put := func(k, v string) {

@@ -179,7 +179,7 @@ func (s *settler) join(old, r *record) {
 	}
 	s.mergeFacts(old, r, r.ref.Dialect == old.ref.Dialect && r.rank == old.rank)
 	for i := range old.refs {
-		if len(old.refs[i]) == 0 || newer(r, old) && len(r.refs[i]) > 0 {
+		if len(old.refs[i]) == 0 && r.refs[i] != nil || newer(r, old) && len(r.refs[i]) > 0 {
 			old.refs[i] = r.refs[i]
 		}
 	}
@@ -558,7 +558,7 @@ func (s *settler) attach(parent, p *record) {
 		}
 	}
 	for i := range parent.refs {
-		if len(parent.refs[i]) == 0 {
+		if len(parent.refs[i]) == 0 && p.refs[i] != nil {
 			parent.refs[i] = p.refs[i]
 		}
 	}

@@ -116,8 +116,10 @@ func (r *Reader) templateResource(plan *dialectPlan, c *jscan.Captures, doc *dem
 	if doc.Source != nil {
 		at.account, at.region = doc.Source.Account, doc.Source.Region
 	}
-	rec := r.element(plan, c, doc, ref, at)
-	rec.rank, rec.typ, rec.address = rankTemplate, typ, address
+	own := *doc
+	own.Body = text
+	rec := r.element(plan, c, &own, ref, at)
+	rec.rank, rec.typ, rec.address, rec.local = rankTemplate, typ, address, true
 	// What does not exist yet has the address in its template, whatever its properties would make of it.
 	rec.id = addressID(doc, address)
 	if rec.name == "" {
@@ -476,7 +478,7 @@ func (r *Reader) armTemplate(plan *dialectPlan, c *jscan.Captures, doc *demarc.D
 		r.refuse(doc, err)
 		return
 	}
-	r.armResources(plan, c, doc, &armScope{parameters: object(t["parameters"]), variables: object(t["variables"])}, t["resources"], "", 0)
+	r.armResources(plan, c, doc, &armScope{parameters: object(t["parameters"]), variables: object(t["variables"])}, t["resources"], "", "", 0)
 }
 
 // armScope is what expressions of a template may name.
@@ -485,7 +487,7 @@ type armScope struct {
 	steps                 int
 }
 
-func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, scope *armScope, list any, parent string, depth int) {
+func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, scope *armScope, list any, parent, parentName string, depth int) {
 	var resources []map[string]any
 	switch list := list.(type) {
 	case []any:
@@ -521,12 +523,12 @@ func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.
 			name = resolved
 		}
 		if parent != "" && !strings.Contains(typ, ".") {
-			typ = parent + "/" + typ
+			typ, name = parent+"/"+typ, parentName+"/"+name
 		}
 		properties := object(res["properties"])
 		if strings.EqualFold(typ, "Microsoft.Resources/deployments") {
 			if inner := object(properties["template"]); inner != nil {
-				r.armResources(plan, c, doc, scope.nested(inner, properties), inner["resources"], "", depth+1)
+				r.armResources(plan, c, doc, scope.nested(inner, properties), inner["resources"], "", "", depth+1)
 			} else {
 				r.note(demarc.NoteSkipped, doc.Pos, "deployment %s: its template lies elsewhere", name)
 			}
@@ -541,7 +543,7 @@ func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.
 			r.templateResource(plan, c, doc, ref, body, typ+"/"+name, typ, name)
 		}
 		if children, ok := res["resources"]; ok {
-			r.armResources(plan, c, doc, scope, children, typ, depth+1)
+			r.armResources(plan, c, doc, scope, children, typ, name, depth+1)
 		}
 	}
 }

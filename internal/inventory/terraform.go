@@ -1,8 +1,11 @@
 package inventory
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,8 +56,74 @@ func (r *Reader) terraform(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 			r.note(demarc.NoteSkipped, doc.Pos, "%s is gone after the plan", address)
 			return
 		}
+		if mask := plan.raw(c, "change.after_unknown"); bytes.Contains(mask, []byte("true")) {
+			doc.Body = withUnknowns(doc.Body)
+			if !r.scan(plan, c, doc, doc.Body) {
+				return
+			}
+		}
 	}
 	r.terraformResource(plan, c, doc, address, plan.text(c, "type"), plan.text(c, "name"), rank)
+}
+
+// withUnknowns returns an element of resource_changes with every value that is known only after apply marked in its
+// place, so that lists and records are known to hold something that nobody knows.
+func withUnknowns(body []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var res map[string]any
+	if d.Decode(&res) != nil {
+		return body
+	}
+	change := object(res["change"])
+	change["after"] = marked(change["after"], change["after_unknown"])
+	out, err := json.Marshal(res)
+	if err != nil {
+		return body
+	}
+	return out
+}
+
+// marked lays a mask of what is unknown over a value.
+func marked(v, mask any) any {
+	switch mask := mask.(type) {
+	case bool:
+		if mask {
+			return openValue()
+		}
+	case map[string]any:
+		m, ok := v.(map[string]any)
+		if v != nil && !ok {
+			return v
+		}
+		for k, inner := range mask {
+			if got := marked(m[k], inner); got != nil {
+				if m == nil {
+					m = map[string]any{}
+				}
+				m[k] = got
+			}
+		}
+		if m != nil {
+			return m
+		}
+	case []any:
+		list, ok := v.([]any)
+		if v != nil && !ok {
+			return v
+		}
+		for i, inner := range mask {
+			if i < len(list) {
+				list[i] = marked(list[i], inner)
+			} else if got := marked(nil, inner); got != nil {
+				list = append(list, got)
+			}
+		}
+		if list != nil {
+			return list
+		}
+	}
+	return v
 }
 
 func (r *Reader) terraformResource(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, address, typ, name string, rank rank) {
@@ -83,7 +152,7 @@ func (r *Reader) terraformResource(plan *dialectPlan, c *jscan.Captures, doc *de
 		rec.account = armSurroundings(rec.id, "", "").account
 	}
 	if rec.id == "" || rec.weak {
-		rec.id, rec.weak = addressID(doc, address), false
+		rec.id, rec.weak, rec.local = addressID(doc, address), false, true
 	}
 	if rec.name == "" {
 		if rec.name = name; rec.name == "" {
@@ -121,6 +190,7 @@ func (r *Reader) terraformInstances(plan *dialectPlan, c *jscan.Captures, doc *d
 		if flat := jscan.Member(instance, "attributes_flat", false); flat != nil {
 			instance = unflatten(flat)
 		}
+		instance = withSensitiveValues(instance)
 		c.Reset()
 		if err := jscan.Scan(instance, plan.root, c); err != nil {
 			r.refuse(doc, err)
@@ -131,14 +201,42 @@ func (r *Reader) terraformInstances(plan *dialectPlan, c *jscan.Captures, doc *d
 	})
 }
 
+// withSensitiveValues adds to an instance of a raw state, as `terraform show` would write it, which attributes are
+// sensitive: {"sensitive_attributes": [[{"type": "get_attr", "value": "password"}]]}.
+func withSensitiveValues(instance []byte) []byte {
+	list := jscan.Member(instance, "sensitive_attributes", false)
+	values := map[string]bool{}
+	jscan.Elements(list, func(path []byte) bool {
+		jscan.Elements(path, func(step []byte) bool {
+			if name := scalarText(jscan.Member(step, "value", false)); name != "" {
+				values[name] = true
+			}
+			return false // what lies below a sensitive attribute is as sensitive
+		})
+		return true
+	})
+	mask, err := json.Marshal(values)
+	if len(values) == 0 || err != nil {
+		return instance
+	}
+	return slices.Concat([]byte(`{"sensitive_values":`), mask, []byte(","), instance[1:])
+}
+
 // unflatten makes an instance of the flat attributes that old providers wrote: {"tags.%": "1", "tags.a": "b", "ids.#": "1", "ids.0": "x"}.
 func unflatten(flat []byte) []byte {
 	root := map[string]any{}
 	jscan.Members(flat, func(key string, value []byte) bool {
 		parts := strings.Split(key, ".")
 		last := parts[len(parts)-1]
-		if last == "#" || last == "%" || len(parts) > 20 {
+		if len(parts) > 20 || last == "%" || last == "#" && string(value) != `"0"` {
 			return true
+		}
+		if last == "#" { // an empty list, which has no elements to tell of it
+			parts = parts[:len(parts)-1]
+			if len(parts) == 0 {
+				return true
+			}
+			last, value = parts[len(parts)-1], []byte("[]")
 		}
 		at := root
 		for _, p := range parts[:len(parts)-1] {
@@ -173,8 +271,10 @@ func listed(m map[string]any) any {
 	if !numbers {
 		return m
 	}
+	keys := sortedKeys(m)
+	slices.SortStableFunc(keys, func(a, b string) int { return cmp.Compare(len(a), len(b)) }) // 2 before 10
 	var out []any
-	for _, k := range sortedKeys(m) {
+	for _, k := range keys {
 		out = append(out, m[k])
 	}
 	return out
@@ -268,7 +368,7 @@ func (m *tfModule) output(name string) []string {
 	})
 }
 
-var resourceReference = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]*_[a-zA-Z0-9_]+\.[a-zA-Z0-9_-]+`)
+var resourceReference = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]*_[a-zA-Z0-9_]+\.[a-zA-Z0-9_-]+(?:\[(?:\d+|"(?:[^"\\]|\\.)*")\])?`)
 
 // addresses returns the resources that an expression refers to, through inputs and outputs of modules. Locals,
 // conditionals and data sources are not followed.
@@ -297,6 +397,7 @@ func (m *tfModule) addresses(expression []byte) []string {
 				visit(v, depth+1)
 				return true
 			}
+			var indexed []string // aws_s3_bucket.b["a"]: then aws_s3_bucket.b, which follows it, adds nothing
 			jscan.Elements(v, func(e []byte) bool {
 				s := scalarText(e)
 				switch {
@@ -314,7 +415,14 @@ func (m *tfModule) addresses(expression []byte) []string {
 						}
 					}
 				case resourceReference.MatchString(s):
-					put(m.prefix + resourceReference.FindString(s))
+					own := resourceReference.FindString(s)
+					switch {
+					case strings.HasSuffix(own, "]"):
+						indexed = append(indexed, withoutIndexes(own))
+						put(m.prefix + own)
+					case !slices.Contains(indexed, own):
+						put(m.prefix + own)
+					}
 				}
 				return true
 			})

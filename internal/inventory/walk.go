@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -23,6 +24,10 @@ func walk(raw []byte, steps []rulebook.Step, fold, single bool, emit func([]byte
 		emit(raw)
 		return
 	}
+	if isUnresolved(raw) { // what lies below is not known either
+		emit(raw)
+		return
+	}
 	step, rest := steps[0], steps[1:]
 	switch step.Kind {
 	case rulebook.StepKey:
@@ -35,12 +40,8 @@ func walk(raw []byte, steps []rulebook.Step, fold, single bool, emit func([]byte
 			walk(v, rest, fold, single, emit)
 		}
 	case rulebook.StepEach:
-		if len(raw) > 0 && raw[0] == '{' && !isUnresolved(raw) {
+		if len(raw) > 0 && raw[0] == '{' {
 			walk(raw, rest, fold, single, emit) // one where a list may stand
-			return
-		}
-		if isUnresolved(raw) {
-			emit(raw)
 			return
 		}
 		jscan.Elements(raw, func(e []byte) bool {
@@ -313,7 +314,7 @@ func convert(t demarc.Type, mapped map[string]demarc.Value, values []string, raw
 			return demarc.Int(int64(f)), true
 		}
 	case demarc.TypeNumber:
-		if f, err := strconv.ParseFloat(s, 64); err == nil {
+		if f, err := strconv.ParseFloat(s, 64); err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) {
 			return demarc.Number(f), true
 		}
 	case demarc.TypeString:

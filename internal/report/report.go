@@ -4,6 +4,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,24 +25,9 @@ func AppendHeader(b []byte, run demarc.Run) []byte {
 	return append(b, `"}}`...)
 }
 
-// AppendAnswer appends one resource of the machine contract, without a line break. Duties stand in the order of
-// demarc.Duties.
-func AppendAnswer(b []byte, a *demarc.Answer) []byte {
-	b = append(b, `{"resource":`...)
-	b = appendResource(b, &a.Resource)
-	b = append(b, `,"duties":{`...)
-	for i := range a.Duties {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendDuty(b, a, &a.Duties[i])
-	}
-	return append(b, `}}`...)
-}
-
 func appendResource(b []byte, r *demarc.Resource) []byte {
 	b = append(b, `{"id":`...)
-	b = appendJSON(b, r.ID)
+	b = appendJSON(b, string(r.ID))
 	for _, f := range [...]struct{ key, value string }{
 		{"provider", r.Provider}, {"source", r.Source}, {"account", r.Account}, {"region", r.Region},
 		{"type", r.Type}, {"service", string(r.Service)}, {"name", r.Name},
@@ -61,7 +47,8 @@ func appendResource(b []byte, r *demarc.Resource) []byte {
 	return append(b, '}')
 }
 
-func appendDuty(b []byte, a *demarc.Answer, d *demarc.DutyAnswer) []byte {
+// appendDutyHead appends what stands before the values that decided a duty.
+func appendDutyHead(b []byte, d *demarc.DutyAnswer) []byte {
 	b = append(append(append(b, '"'), d.Duty...), `":{"holder":"`...)
 	b = append(append(b, d.Holder...), `","parties":`...)
 	if d.Parties == nil {
@@ -80,19 +67,43 @@ func appendDuty(b []byte, a *demarc.Answer, d *demarc.DutyAnswer) []byte {
 		}
 		b = appendJSON(b, basis.String())
 	}
-	b = append(b, ']')
-	if because := a.Because(d); len(because) > 0 {
-		b = append(b, `,"because":{`...)
-		for i, f := range because {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSON(b, f.Name)
-			b = append(b, ':')
-			b = appendJSON(b, f.Shown())
-		}
-		b = append(b, '}')
+	return append(b, ']')
+}
+
+// appendBecause appends the values that decided a duty.
+func appendBecause(b []byte, a *demarc.Answer, d *demarc.DutyAnswer) []byte {
+	if len(d.Reads) == 0 {
+		return b
 	}
+	b = append(b, `,"because":{`...)
+	for i, name := range d.Reads {
+		f, _ := a.Fact(name)
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), name...), `":`...)
+		b = appendValue(b, f.Shown())
+	}
+	return append(b, '}')
+}
+
+func appendValue(b []byte, v demarc.Value) []byte {
+	switch v.Type() {
+	case demarc.TypeInvalid:
+		return append(b, "null"...)
+	case demarc.TypeBool:
+		return strconv.AppendBool(b, v.AsBool())
+	case demarc.TypeInt:
+		return strconv.AppendInt(b, v.AsInt(), 10)
+	case demarc.TypeString:
+		return appendJSON(b, v.AsString())
+	default:
+		return appendJSON(b, v)
+	}
+}
+
+// appendDutyTail appends what stands behind the values that decided a duty.
+func appendDutyTail(b []byte, d *demarc.DutyAnswer) []byte {
 	if d.Assumed {
 		b = append(b, `,"assumed":true`...)
 	} else {

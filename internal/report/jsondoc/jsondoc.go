@@ -27,6 +27,7 @@ func Write(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer], notes 
 	out := bufio.NewWriterSize(w, 256<<10)
 	head := report.AppendHeader(nil, run)
 	line := append(head[:len(head)-1], `,"resources":[`...)
+	encoder := report.NewEncoder()
 	first := true
 	for a := range answers {
 		if !first {
@@ -34,7 +35,7 @@ func Write(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer], notes 
 		}
 		first = false
 		line = append(line, '\n')
-		line = report.AppendAnswer(line, a)
+		line = encoder.Append(line, a)
 		if _, err := out.Write(line); err != nil {
 			return err
 		}

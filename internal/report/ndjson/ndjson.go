@@ -17,8 +17,9 @@ func Write(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer]) error 
 	if _, err := out.Write(line); err != nil {
 		return err
 	}
+	encoder := report.NewEncoder()
 	for a := range answers {
-		line = append(report.AppendAnswer(line[:0], a), '\n')
+		line = append(encoder.Append(line[:0], a), '\n')
 		if _, err := out.Write(line); err != nil {
 			return err
 		}

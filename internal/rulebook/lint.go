@@ -174,8 +174,8 @@ func (s *Service) proveDuty(duty int) strictyaml.Errors {
 		}
 	}
 	// One fact learned at a time; by steps that covers any number of them.
-	for n, stride := 0, 0; n < states; n++ {
-		stride = 1
+	for n := range states {
+		stride := 1
 		for _, a := range axes {
 			if digit := n / stride % a.size(); a.unknownAt(digit) {
 				for k := range a.size() {

@@ -950,19 +950,17 @@ func mistakes(err error) strictyaml.Errors {
 	if err == nil {
 		return nil
 	}
-	if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree is walked here
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var out strictyaml.Errors
 		for _, e := range many.Unwrap() {
 			out = append(out, mistakes(e)...)
 		}
 		return out
 	}
-	var own *strictyaml.Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*strictyaml.Error](err); ok {
 		return strictyaml.Errors{own}
 	}
-	var inRule *rule.Error
-	if errors.As(err, &inRule) {
+	if inRule, ok := errors.AsType[*rule.Error](err); ok {
 		return strictyaml.Errors{(*strictyaml.Error)(inRule)}
 	}
 	return strictyaml.Errors{{Msg: err.Error()}}

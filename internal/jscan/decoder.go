@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 )
 
 // ErrTooLarge is returned for a value that is larger than its limit. The value has been passed over, and the
@@ -222,7 +223,8 @@ func (d *Decoder) frame(limit int) (begin int, err error) {
 			for i+8 <= d.end {
 				x := binary.LittleEndian.Uint64(d.buf[i:])
 				quote, slash := x^('"'*ones), x^('\\'*ones)
-				if ((quote-ones)&^quote|(slash-ones)&^slash)&highs != 0 {
+				if hits := ((quote-ones)&^quote | (slash-ones)&^slash) & highs; hits != 0 {
+					i += bits.TrailingZeros64(hits) / 8
 					break
 				}
 				i += 8

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -34,6 +35,7 @@ type Node struct {
 	Fold     bool // the keys below compare without case
 	Single   bool // a list of one below this node is read as its element
 	children map[string]*Node
+	likely   [4]uint64 // bit trait(k) is set for every key k of children: most keys of a document are nobody's
 }
 
 // NewNode returns a node without a slot. Its children inherit fold and single.
@@ -58,7 +60,19 @@ func (n *Node) Attach(key string, child *Node) {
 	if n.children == nil {
 		n.children = map[string]*Node{}
 	}
-	n.children[n.fold(key)] = child
+	key = n.fold(key)
+	n.children[key] = child
+	t := trait([]byte(key))
+	n.likely[t>>6] |= 1 << (t & 63)
+}
+
+// trait is a cheap hash of a key by its length and ends. Case does not count.
+func trait(key []byte) uint8 {
+	if len(key) == 0 {
+		return 0
+	}
+	const caseBit = 'a' - 'A'
+	return uint8(len(key))*37 ^ (key[0]|caseBit)*3 ^ (key[len(key)-1]|caseBit)*5
 }
 
 func (n *Node) fold(key string) string {
@@ -77,6 +91,9 @@ func (n *Node) child(key []byte) *Node {
 	}
 	if bytes.IndexByte(key, '\\') >= 0 {
 		key = Unquote(key)
+	}
+	if t := trait(key); n.likely[t>>6]&(1<<(t&63)) == 0 {
+		return nil
 	}
 	if !n.Fold {
 		return n.children[string(key)]
@@ -417,7 +434,9 @@ func (s *scanner) str(i int) (int, error) {
 		for i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
 			quote, slash := x^('"'*ones), x^('\\'*ones)
-			if ((quote-ones)&^quote|(slash-ones)&^slash|(x-0x20*ones)&^x|x)&highs != 0 {
+			// Above a byte that was hit others may be marked too; the lowest mark is right.
+			if hits := ((quote-ones)&^quote | (slash-ones)&^slash | (x-0x20*ones)&^x | x) & highs; hits != 0 {
+				i += bits.TrailingZeros64(hits) / 8
 				break
 			}
 			i += 8

@@ -563,6 +563,7 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 		return rec.owner == ""
 	})
 	if kind == "Node" {
+		rec.machine = plan.text(c, "spec.providerID")
 		rec.roles = r.inv.nodeRoles(plan.text(c, "spec.providerID"), plan.raw(c, "metadata.labels"))
 	}
 	r.add(rec)

@@ -6,6 +6,8 @@
 package inventory
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,6 +26,7 @@ type Inventory struct {
 
 	mu             sync.Mutex
 	records        []*record
+	denials        []denial
 	notes          Notes
 	configurations map[string]moduleRefs // by source and input
 	unknownTypes   map[looseKey]*rulebook.TypeRef
@@ -55,10 +58,9 @@ func (r *Reader) Flush() {
 	r.inv.mu.Lock()
 	defer r.inv.mu.Unlock()
 	r.inv.records = append(r.inv.records, r.out...)
-	for _, n := range r.notes {
-		r.inv.notes.Add(n)
-	}
-	r.out, r.notes = r.out[:0], r.notes[:0]
+	r.inv.denials = append(r.inv.denials, r.denials...)
+	r.inv.notes.merge(&r.notes)
+	r.out, r.denials, r.notes = r.out[:0], r.denials[:0], Notes{}
 }
 
 // loose returns the type that stands for one that the catalog does not know.
@@ -104,7 +106,11 @@ func (inv *Inventory) nodeRoles(providerID string, labels []byte) *observedRoles
 		out.host = demarc.Self
 	}
 	jscan.Members(labels, func(label string, _ []byte) bool {
-		for pattern, party := range nodes.Labels {
+		for _, pattern := range slices.Sorted(maps.Keys(nodes.Labels)) {
+			party := nodes.Labels[pattern]
+			if out.operator != "" {
+				break
+			}
 			if pattern == label || (strings.HasSuffix(pattern, "/") || strings.HasSuffix(pattern, "-")) && strings.HasPrefix(label, pattern) {
 				out.operator = party
 			}
@@ -112,31 +118,4 @@ func (inv *Inventory) nodeRoles(providerID string, labels []byte) *observedRoles
 		return true
 	})
 	return out
-}
-
-// Notes counts notes by kind and keeps the first of each kind and message.
-type Notes struct {
-	Count map[demarc.NoteKind]int
-	Kept  []demarc.Note
-	seen  map[string]int
-}
-
-const (
-	keptPerKind  = 200 // notes of one kind that are kept
-	keptPerTexts = 3   // notes with one text that are kept
-)
-
-// Add adds a note. Beyond a limit for each kind it is only counted.
-func (n *Notes) Add(note demarc.Note) {
-	if n.Count == nil {
-		n.Count, n.seen = map[demarc.NoteKind]int{}, map[string]int{}
-	}
-	n.Count[note.Kind]++
-	key := string(note.Kind) + note.Message
-	if n.Count[note.Kind] > keptPerKind && n.seen[key] == 0 && len(n.seen) > 10*keptPerKind {
-		return
-	}
-	if n.seen[key]++; n.seen[key] <= keptPerTexts && n.Count[note.Kind] <= 10*keptPerKind {
-		n.Kept = append(n.Kept, note)
-	}
 }

@@ -32,6 +32,7 @@ type record struct {
 	address       string     // of a Terraform or template resource, within its input
 	uid           string     // of a Kubernetes object
 	projectNumber string     // of a Google project, where the document tells it beside the id
+	machine       string     // of a Kubernetes node: its spec.providerID
 	owner         string     // of a Kubernetes object: the id of its controller
 	roles         *observedRoles
 	rank          rank
@@ -40,6 +41,7 @@ type record struct {
 	source        *demarc.Source
 	sequence      int64
 	local         bool  // the id is an address within the input
+	inside        bool  // the guest.* duties count at a more specific resource
 	hidden        []int // facts that the document itself calls sensitive
 	implied       bool
 	origins       []demarc.Position

@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -17,6 +18,8 @@ type Item struct {
 	Service  *rulebook.Service
 	Facts    Row
 	Roles    *ObservedRoles
+	// Hidden lists the facts, by index, that a document itself calls sensitive: they are never shown.
+	Hidden []int
 	// Inside says that another resource that is present is the more specific one for this one's guest.* duties.
 	Inside bool
 }
@@ -41,11 +44,13 @@ type Settled struct {
 func (inv *Inventory) Settle() *Settled {
 	s := &settler{inv: inv, out: &Settled{Notes: inv.notes}, live: inv.records}
 	// What follows depends on order only through this: the same input gives the same output, however it was read.
-	slices.SortFunc(s.live, func(a, b *record) int {
+	// The sort is stable for the records of one document, which one Reader has read in their order.
+	slices.SortStableFunc(s.live, func(a, b *record) int {
 		return cmp.Or(cmp.Compare(a.inputKey(), b.inputKey()), cmp.Compare(a.sequence, b.sequence), strings.Compare(a.id, b.id), strings.Compare(a.typ, b.typ))
 	})
 	s.tenants()
 	s.projects()
+	s.planReferences()
 	s.merge()
 	s.joinWeak()
 	s.parts()
@@ -58,6 +63,7 @@ func (inv *Inventory) Settle() *Settled {
 	s.presume(func(f *rulebook.Fact) bool { return f.Via >= 0 })
 	s.derive(true)
 	s.presume(func(f *rulebook.Fact) bool { return f.Derive != nil })
+	s.inside()
 	s.finish()
 	return s.out
 }
@@ -75,6 +81,13 @@ type settler struct {
 	live   []*record // resources
 	pieces []*record
 	index  map[string][]*record // service, alias in lower case
+
+	ofAccount map[accountKey][]*record // while parts are joined
+}
+
+type accountKey struct {
+	service *rulebook.Service
+	account string
 }
 
 func (s *settler) note(kind demarc.NoteKind, p demarc.Position, format string, args ...any) {
@@ -140,11 +153,51 @@ func (s *settler) projects() {
 	}
 }
 
+// planReferences takes what a plan knows only after apply from its configuration: the addresses that an attribute
+// refers to. The reference to a resource of the plan is its address behind "#".
+func (s *settler) planReferences() {
+	for _, r := range s.live {
+		of := s.inv.configurations[r.inputKey()][withoutIndexes(r.address)]
+		if len(of) == 0 {
+			continue
+		}
+		fill := func(have []string, path rulebook.Path) []string {
+			if len(have) > 0 && !slices.Equal(have, []string{"#"}) {
+				return have
+			}
+			for _, alt := range path {
+				if len(alt.Keys) == 0 {
+					continue
+				}
+				var out []string
+				for _, address := range of[alt.Keys[0]] {
+					out = append(out, "#"+address)
+				}
+				if len(out) > 0 {
+					return out
+				}
+			}
+			return have
+		}
+		for _, ref := range r.ref.Refs {
+			r.refs[ref.Relation] = fill(r.refs[ref.Relation], ref.Path)
+		}
+		if r.ref.Part != nil {
+			r.by = fill(r.by, r.ref.Part.By)
+		}
+	}
+}
+
 // merge makes one record of all those with one id, fact by fact.
 func (s *settler) merge() {
 	byID := map[string]*record{}
 	var live []*record
-	for _, r := range s.live {
+	// What goes before comes first, so that whatever the order of documents the best that knows a fact decides it.
+	ordered := slices.Clone(s.live)
+	slices.SortStableFunc(ordered, func(a, b *record) int {
+		return cmp.Or(cmp.Compare(b.rank, a.rank), b.captured.Compare(a.captured))
+	})
+	for _, r := range ordered {
 		if r.ref.Part != nil {
 			s.pieces = append(s.pieces, r)
 			continue
@@ -156,6 +209,13 @@ func (s *settler) merge() {
 			r.id += "#" + r.uid
 			key += "#" + r.uid
 			s.note(demarc.NoteAmbiguous, r.pos, "%s has another uid than an object of the same name; both are kept", r.id)
+			old = byID[key]
+		}
+		if old != nil && old.local && r.local && old.inputKey() != r.inputKey() {
+			// Two templates or plans of one name: what they declare has nothing to do with each other.
+			r.id = path.Join(strings.TrimSuffix(r.source.Name, r.source.Input), r.id)
+			key = r.provider + "\x00" + strings.ToLower(r.id)
+			s.note(demarc.NoteAmbiguous, r.pos, "%s is declared in another input of the same name; both are kept", r.id)
 			old = byID[key]
 		}
 		if old == nil {
@@ -183,6 +243,7 @@ func (s *settler) join(old, r *record) {
 			old.refs[i] = r.refs[i]
 		}
 	}
+	old.hidden = append(old.hidden, r.hidden...)
 	old.aliases = append(old.aliases, r.aliases...)
 	if old.address == "" {
 		old.address = r.address
@@ -202,7 +263,7 @@ func (s *settler) join(old, r *record) {
 		old.name, old.typ, old.ref = r.name, r.typ, r.ref
 		old.rank, old.captured, old.pos, old.source = r.rank, r.captured, r.pos, r.source
 	}
-	old.implied = old.implied && r.implied
+	old.implied, old.local = old.implied && r.implied, old.local && r.local
 	old.origins = append(append(old.origins, r.pos), r.origins...)
 	if old.roles == nil {
 		old.roles = r.roles
@@ -363,7 +424,7 @@ func (s *settler) lookup(svc *rulebook.Service, alias string) []*record {
 // find returns the resources of a service that a reference of r leads to: one, or with several that fit all of them.
 func (s *settler) find(r *record, svc *rulebook.Service, reference string) []*record {
 	if logical, ok := strings.CutPrefix(reference, "#"); ok {
-		return s.lookup(svc, r.addressKey(logical))
+		return sameInstance(r, s.lookup(svc, r.addressKey(logical)))
 	}
 	candidates := s.lookup(svc, reference)
 	if len(candidates) == 0 {
@@ -399,6 +460,13 @@ func (s *settler) find(r *record, svc *rulebook.Service, reference string) []*re
 func (s *settler) parts() {
 	s.reindex()
 	attached := map[*record]map[*rulebook.TypeRef]bool{}
+	pieces := map[*record][]*record{}
+	var parentsInOrder []*record
+	s.ofAccount = map[accountKey][]*record{}
+	for _, r := range s.live {
+		key := accountKey{r.service, r.account}
+		s.ofAccount[key] = append(s.ofAccount[key], r)
+	}
 	loose := map[string]map[*rulebook.TypeRef]bool{} // input and service to the part types that found no parent
 	for _, p := range s.pieces {
 		parents := s.parentsOf(p)
@@ -414,12 +482,17 @@ func (s *settler) parts() {
 		for _, parent := range parents {
 			if attached[parent] == nil {
 				attached[parent] = map[*rulebook.TypeRef]bool{}
+				parentsInOrder = append(parentsInOrder, parent)
 			}
-			s.attach(parent, p)
+			pieces[parent] = append(pieces[parent], p)
 			attached[parent][p.ref] = true
 		}
 		s.out.Parts++
 	}
+	for _, parent := range parentsInOrder {
+		s.attach(parent, pieces[parent])
+	}
+	s.denials()
 	for _, r := range s.live {
 		for _, ref := range r.service.Types {
 			if ref.Part == nil || ref.Dialect != r.ref.Dialect || attached[r][ref] {
@@ -449,12 +522,7 @@ func (s *settler) parts() {
 func (s *settler) parentsOf(p *record) []*record {
 	svc := p.service
 	if len(p.ref.Part.By) == 0 {
-		var out []*record
-		for _, r := range s.live {
-			if r.service == svc && r.account == p.account {
-				out = append(out, r)
-			}
-		}
+		out := s.ofAccount[accountKey{svc, p.account}]
 		if len(out) == 0 && p.account != "" {
 			parent := s.impliedRecord(svc, p.provider, p.account, p.source)
 			out = append(out, parent)
@@ -466,9 +534,6 @@ func (s *settler) parentsOf(p *record) []*record {
 		if by != "#" {
 			out = append(out, s.find(p, svc, by)...)
 		}
-	}
-	if len(out) == 0 && p.address != "" && p.ref.Dialect == demarc.Terraform {
-		out = s.terraformTargets(p, svc, p.ref.Part.By)
 	}
 	if len(out) == 0 && p.account != "" && isRootOf(s.inv.book, svc) {
 		if out = s.find(p, svc, p.account); len(out) == 0 {
@@ -484,85 +549,85 @@ func isRootOf(book *rulebook.Rulebook, svc *rulebook.Service) bool {
 	return p != nil && p.Implied != nil && p.Implied.Service == svc.ID
 }
 
-// terraformTargets follows the references that the configuration of the plan has for an attribute.
-func (s *settler) terraformTargets(r *record, svc *rulebook.Service, path rulebook.Path) []*record {
-	refs := s.inv.configurations[r.inputKey()]
-	if refs == nil {
-		return nil
+// sameInstance keeps, of the instances that one block of a plan makes, those that r means: of aws_s3_bucket.b[each.key] the
+// one with r's own key, in a module with several instances those of r's own.
+func sameInstance(r *record, found []*record) []*record {
+	if len(found) < 2 {
+		return found
 	}
-	attributes := refs[withoutIndexes(r.address)]
-	var out []*record
-	for _, alt := range path {
-		if len(alt.Keys) == 0 {
-			continue
+	keep := func(wanted func(*record) bool) {
+		var out []*record
+		for _, f := range found {
+			if wanted(f) {
+				out = append(out, f)
+			}
 		}
-		for _, address := range attributes[alt.Keys[0]] {
-			if strings.HasPrefix(address, "each.") {
-				continue
-			}
-			found := s.lookup(svc, r.addressKey(address))
-			if own := indexOf(r.address); own != "" && len(found) > 1 {
-				// aws_s3_bucket.b[count.index] and aws_s3_bucket.b[each.key]: the same index
-				for _, f := range found {
-					if indexOf(f.address) == own {
-						found = []*record{f}
-						break
-					}
-				}
-			}
-			if len(found) > 1 {
-				found = sameModule(r, found)
-			}
-			out = append(out, found...)
+		if len(out) > 0 {
+			found = out
 		}
 	}
-	return out
-}
-
-// sameModule keeps the records whose module instance is that of r, if there are any.
-func sameModule(r *record, found []*record) []*record {
-	module := func(address string) string {
-		i := strings.LastIndex(address, "]")
-		return address[:i+1]
+	if module := r.address[:strings.LastIndexByte(strings.TrimSuffix(r.address, indexOf(r.address)), ']')+1]; module != "" {
+		keep(func(f *record) bool { return strings.HasPrefix(f.address, module) })
 	}
-	var out []*record
-	for _, f := range found {
-		if m := module(r.address); m != "" && strings.HasPrefix(f.address, m) {
-			out = append(out, f)
-		}
-	}
-	if len(out) > 0 {
-		return out
+	if index := indexOf(r.address); index != "" {
+		keep(func(f *record) bool { return indexOf(f.address) == index })
 	}
 	return found
 }
 
-// attach takes the facts of a part into its parent. What several documents say of one list is joined.
-func (s *settler) attach(parent, p *record) {
-	carries := map[int]bool{}
-	for _, f := range p.ref.Facts {
-		carries[f.Fact] = true
+// attach takes the facts of all parts of a resource into it. What several documents say of one list is joined; of one
+// scalar the first that says it counts, and parts come newest first.
+func (s *settler) attach(parent *record, pieces []*record) {
+	lists := map[int][]demarc.Value{}
+	taken := map[int]bool{}
+	for _, p := range pieces {
+		for _, f := range p.ref.Facts {
+			i := f.Fact
+			a, b := parent.row.At(i), p.row.At(i)
+			if isListType(parent.service.Facts[i].Type) && (b.Known() && b.Origin == demarc.Read || open(b.Origin)) {
+				elements, some := lists[i]
+				if !some && a.Known() && a.Origin == demarc.Read {
+					elements = slices.Clone(a.Value.Elements())
+				}
+				if b.Known() {
+					lists[i] = append(elements, b.Value.Elements()...)
+				} else {
+					lists[i] = append(elements, demarc.Value{}) // there is more, and nobody knows what
+				}
+				continue
+			}
+			if b.Known() && (!a.Known() || a.Origin != demarc.Read || !taken[i] && newer(p, parent)) || !a.Known() && worse(b.Origin, a.Origin) {
+				parent.row.set(i, b)
+				taken[i] = taken[i] || b.Known() && b.Origin == demarc.Read
+			}
+		}
+		for _, ref := range p.ref.Refs {
+			if p.refs[ref.Relation] != nil {
+				parent.refs[ref.Relation] = append(slices.Clip(orEmpty(parent.refs[ref.Relation])), p.refs[ref.Relation]...)
+			}
+		}
+		parent.origins = append(parent.origins, p.pos)
 	}
-	for i := range parent.row.numbers {
-		if !carries[i] {
-			continue
-		}
-		a, b := parent.row.At(i), p.row.At(i)
-		if a.Known() && b.Known() && a.Origin == demarc.Read && b.Origin == demarc.Read && isListType(b.Value.Type()) {
-			both := append(slices.Clone(a.Value.Elements()), b.Value.Elements()...)
-			parent.row.set(i, demarc.Fact{Value: demarc.List(b.Value.Type(), both...)})
-			continue
-		}
-		if b.Known() && (!a.Known() || a.Origin != demarc.Read || newer(p, parent)) || !a.Known() && worse(b.Origin, a.Origin) {
-			parent.row.set(i, b)
-		}
+	for i, elements := range lists {
+		parent.row.set(i, demarc.Fact{Value: demarc.List(parent.service.Facts[i].Type, elements...)})
 	}
-	for i := range parent.refs {
-		if len(parent.refs[i]) == 0 && p.refs[i] != nil {
-			parent.refs[i] = p.refs[i]
-		}
+}
+
+// open reports whether a part that has nothing to say of a list, for this reason, leaves it open.
+func open(o demarc.Origin) bool {
+	switch o {
+	case demarc.AfterApply, demarc.BadValue, demarc.Denied, demarc.Projected:
+		return true
+	default:
+		return false
 	}
-	parent.origins = append(parent.origins, p.pos)
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
 }
 
 func isListType(t demarc.Type) bool {
@@ -648,6 +713,9 @@ func (s *settler) impliedRecord(svc *rulebook.Service, provider, account string,
 	if s.index != nil {
 		s.index[key] = append(s.index[key], r)
 	}
+	if s.ofAccount != nil {
+		s.ofAccount[accountKey{svc, account}] = append(s.ofAccount[accountKey{svc, account}], r)
+	}
 	return r
 }
 
@@ -705,7 +773,7 @@ func (s *settler) presume(of func(*rulebook.Fact) bool) {
 func (s *settler) derive(after bool) {
 	for _, r := range s.live {
 		svc := r.service
-		for range 4 { // a derived fact may read another
+		for range svc.Facts { // a derived fact may read another
 			changed := false
 			for i := range svc.Facts {
 				f := &svc.Facts[i]
@@ -776,18 +844,6 @@ func (s *settler) drawn(r *record, f *rulebook.Fact) demarc.Fact {
 			unresolvedRefs++
 		}
 	}
-	if len(references) == 0 {
-		for _, ref := range r.ref.Refs {
-			if ref.Relation == f.Via && r.ref.Dialect == demarc.Terraform {
-				for _, to := range relation.To {
-					targets = append(targets, s.terraformTargets(r, s.inv.book.Service(to), ref.Path)...)
-				}
-				if len(targets) == 0 && len(s.inv.configurations[r.inputKey()][withoutIndexes(r.address)]) > 0 && s.refersTo(r, ref.Path) {
-					unresolvedRefs++
-				}
-			}
-		}
-	}
 	if len(targets) == 0 && unresolvedRefs == 0 {
 		// No reference: certainly none if this document could have said so.
 		if references != nil && !f.None.IsZero() && s.saysRelation(r, f.Via) {
@@ -817,16 +873,6 @@ func (s *settler) drawn(r *record, f *rulebook.Fact) demarc.Fact {
 		list = append(list, demarc.Value{})
 	}
 	return demarc.Fact{Value: demarc.List(f.Type, list...)}
-}
-
-func (s *settler) refersTo(r *record, path rulebook.Path) bool {
-	attributes := s.inv.configurations[r.inputKey()][withoutIndexes(r.address)]
-	for _, alt := range path {
-		if len(alt.Keys) > 0 && len(attributes[alt.Keys[0]]) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // saysRelation reports whether documents of r's type have a place for a relation.
@@ -861,7 +907,7 @@ func (s *settler) finish() {
 				Service: r.service.ID, Name: r.name, Tags: r.tags, Implied: r.implied, Model: r.service.Model, Captured: r.captured,
 				Origins: append([]demarc.Position{r.pos}, r.origins...),
 			},
-			Service: r.service, Facts: r.row,
+			Service: r.service, Facts: r.row, Hidden: r.hidden, Inside: r.inside,
 		}
 		if r.roles != nil {
 			item.Roles = &ObservedRoles{Host: r.roles.host, Operator: r.roles.operator, Assumed: r.roles.assumed}

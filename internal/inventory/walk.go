@@ -135,6 +135,9 @@ func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, si
 	case rulebook.WhetherSet:
 		for _, raw := range what.values {
 			if isUnresolved(raw) {
+				if leads, _ := jscan.IsString(jscan.Member(raw, unresolved, false)); leads == "ref" {
+					return demarc.Bool(true), true // whatever the resource that it leads to is called
+				}
 				return demarc.Value{}, true
 			}
 			if isSet(raw) {

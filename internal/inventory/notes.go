@@ -1,0 +1,96 @@
+package inventory
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/demarc/demarc"
+)
+
+// Notes counts notes by kind and keeps some of them. Which it keeps does not depend on the order in which they come.
+type Notes struct {
+	Count map[demarc.NoteKind]int
+	Kept  []demarc.Note
+
+	texts map[demarc.NoteKind][]string // that are kept, sorted
+	known map[noteKey][]demarc.Note
+}
+
+type noteKey struct {
+	kind demarc.NoteKind
+	text string
+}
+
+const (
+	keptTexts   = 500 // of one kind: the first in their order
+	keptOfAText = 3   // notes of one text: those in the first places
+)
+
+// Add adds a note. Beyond the limits it is only counted.
+func (n *Notes) Add(note demarc.Note) {
+	if n.Count == nil {
+		n.Count = map[demarc.NoteKind]int{}
+	}
+	n.Count[note.Kind]++
+	n.keep(note)
+}
+
+// merge adds the notes of m.
+func (n *Notes) merge(m *Notes) {
+	for kind, count := range m.Count {
+		if n.Count == nil {
+			n.Count = map[demarc.NoteKind]int{}
+		}
+		n.Count[kind] += count
+	}
+	for _, note := range m.Kept {
+		n.keep(note)
+	}
+}
+
+func (n *Notes) keep(note demarc.Note) {
+	if n.known == nil {
+		n.texts, n.known = map[demarc.NoteKind][]string{}, map[noteKey][]demarc.Note{}
+	}
+	key := noteKey{note.Kind, note.Message}
+	of, ok := n.known[key]
+	if !ok && !n.room(key) {
+		return
+	}
+	if len(of) < keptOfAText {
+		n.known[key] = append(of, note)
+		n.Kept = append(n.Kept, note)
+		return
+	}
+	last := slices.MaxFunc(of, comparePlaces)
+	if comparePlaces(note, last) >= 0 {
+		return
+	}
+	of[slices.Index(of, last)] = note
+	n.Kept[slices.Index(n.Kept, last)] = note
+}
+
+// room makes room for a text, in place of the last of its kind if there are too many; false if it is that itself.
+func (n *Notes) room(key noteKey) bool {
+	texts := n.texts[key.kind]
+	if len(texts) == keptTexts {
+		last := noteKey{key.kind, texts[keptTexts-1]}
+		if key.text > last.text {
+			return false
+		}
+		texts = texts[:keptTexts-1]
+		delete(n.known, last)
+		n.Kept = slices.DeleteFunc(n.Kept, func(x demarc.Note) bool { return x.Kind == last.kind && x.Message == last.text })
+	}
+	at, _ := slices.BinarySearch(texts, key.text)
+	n.texts[key.kind] = slices.Insert(texts, at, key.text)
+	return true
+}
+
+func comparePlaces(a, b demarc.Note) int {
+	return cmp.Or(
+		strings.Compare(a.Pos.Input, b.Pos.Input), cmp.Compare(a.Pos.Line, b.Pos.Line),
+		cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Pos.Offset, b.Pos.Offset),
+	)
+}

@@ -19,10 +19,10 @@ import (
 
 // The limits on an expression.
 const (
-	MaxLength  = 4000       // characters
-	MaxNesting = 50         // levels of the syntax tree
-	MaxLoops   = 3          // exists, all, filter and map within each other
-	MaxCost    = 20_000_000 // in CEL's units, of some 10 ns each, at the sizes below
+	MaxLength  = 4000        // characters
+	MaxNesting = 50          // levels of the syntax tree
+	MaxLoops   = 3           // exists, all, filter and map within each other
+	MaxCost    = 100_000_000 // in CEL's units, of some 10 ns each, at the sizes below
 )
 
 // The sizes that the cost of an expression is estimated at. A list may be longer; evaluation counts its own

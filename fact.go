@@ -85,8 +85,24 @@ func String(s string) Value { return Value{typ: TypeString, str: s} }
 // JSON makes a value of TypeDocument: JSON text.
 func JSON(s string) Value { return Value{typ: TypeDocument, str: s} }
 
-// Time makes a value of TypeTime, kept in UTC.
-func Time(t time.Time) Value { return Value{typ: TypeTime, num: uint64(t.UnixNano())} }
+// Time makes a value of TypeTime, kept in UTC. It holds the years 1678 to 2261: providers write 0001 for "not set"
+// and 9999 for "never", which become the first and the last moment of these.
+func Time(t time.Time) Value {
+	t = t.UTC()
+	switch {
+	case t.Year() < 1678:
+		return Value{typ: TypeTime, num: uint64(firstTime)}
+	case t.Year() > 2261:
+		return Value{typ: TypeTime, num: uint64(lastTime)}
+	default:
+		return Value{typ: TypeTime, num: uint64(t.UnixNano())}
+	}
+}
+
+var (
+	firstTime = time.Date(1678, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+	lastTime  = time.Date(2261, 12, 31, 23, 59, 59, 0, time.UTC).UnixNano()
+)
 
 // List makes a value of a list type: TypeStrings, TypeInts or TypeRecords.
 // An element that is the zero Value is one of which nothing is known.

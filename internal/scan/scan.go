@@ -268,7 +268,7 @@ func (f *Finding) Answer() *demarc.Answer {
 	}
 	for i := range f.Item.Service.Facts {
 		fact := &f.Item.Service.Facts[i]
-		a.Facts = append(a.Facts, demarc.NamedFact{Name: fact.Name, Fact: f.Item.Facts.At(i), Sensitive: fact.Sensitive})
+		a.Facts = append(a.Facts, demarc.NamedFact{Name: fact.Name, Fact: f.Item.Facts.At(i), Sensitive: fact.Sensitive || slices.Contains(f.Item.Hidden, i)})
 	}
 	return a
 }

@@ -20,9 +20,17 @@ type framer struct {
 	to       collect.Sink
 	ctx      context.Context //nolint:containedctx // lives as long as one Collect
 	sequence int64
-	base     int64 // where the text that offsets count from begins
-	line     int   // of YAML: where the document begins; then offsets mean nothing
+	base     int64            // where the text that offsets count from begins
+	line     int              // of YAML: where the document begins; then offsets mean nothing
+	depth    int              // of recordings within each other
+	alike    map[string]*plan // plans of objects that are documents by themselves, by their keys
 }
+
+const (
+	maxAlike    = 256  // sets of keys whose plan is remembered
+	maxAlikeKey = 2000 // bytes of such a set
+	maxWrapped  = 8    // recordings within each other
+)
 
 // refuse notes that the input, or a document in it, could not be understood.
 func (f *framer) refuse(err error) {
@@ -41,16 +49,21 @@ func (f *framer) refuseAt(offset int64, message string) {
 	f.to.Note(demarc.Note{Kind: demarc.NoteRefused, Pos: p, Message: message})
 }
 
+// place is a position in the text, in lines where it is YAML.
+func (f *framer) place(offset int64) demarc.Position {
+	if f.line > 0 {
+		return demarc.Position{Input: f.s.Input.Path, Offset: -1, Line: f.line}
+	}
+	return f.s.pos(f.base + offset)
+}
+
 func (f *framer) emit(p *plan, m member, body []byte, offset int64) error {
 	d := demarc.Document{
 		Dialect: p.dialect, Form: m.form, Envelope: m.envelope, Context: p.context, Summary: p.summary,
-		Body: body, Source: f.s.Input.Source, Pos: f.s.pos(f.base + offset), Sequence: f.sequence,
+		Body: body, Source: f.s.Input.Source, Pos: f.place(offset), Sequence: f.sequence,
 	}
 	if p.form != demarc.FormResource {
 		d.Form = p.form
-	}
-	if f.line > 0 {
-		d.Pos.Offset, d.Pos.Line = -1, f.line
 	}
 	f.sequence++
 	if err := f.to.Document(f.ctx, d); err != nil {
@@ -136,13 +149,13 @@ func (f *framer) json(r *bufio.Reader) error {
 			return err
 		}
 		p := first
-		if n > 0 && (c != '{' || first.members != nil) {
+		if n > 0 { // each may be of another kind
 			raw, offset, ok, err := f.value(d)
 			if err != nil {
 				return err
 			}
 			if ok {
-				if err := f.inMemory(raw, offset); err != nil {
+				if err := f.one(raw, offset); err != nil {
 					return err
 				}
 			}
@@ -189,7 +202,6 @@ func (f *framer) array(d *jscan.Decoder) error {
 	if err := d.Enter(); err != nil {
 		return err
 	}
-	var direct *plan
 	for {
 		more, err := d.Next()
 		if err != nil || !more {
@@ -202,21 +214,39 @@ func (f *framer) array(d *jscan.Decoder) error {
 		if !ok {
 			continue
 		}
-		if direct == nil {
-			p := recogniseText(raw, f.s.Envelopes)
-			if p.dialect != "" && p.members == nil && !p.whole && p.dialect != demarc.Graph {
-				direct = &p
-			}
-		}
-		if direct != nil && raw[0] == '{' {
-			err = f.emit(direct, member{}, raw, offset)
-		} else {
-			err = f.inMemory(raw, offset)
-		}
-		if err != nil {
+		if err := f.one(raw, offset); err != nil {
 			return err
 		}
 	}
+}
+
+// one takes one of many values. Most of them are documents by themselves, and like the others: what an object is is
+// asked once for each set of keys.
+func (f *framer) one(raw []byte, offset int64) error {
+	if raw[0] != '{' {
+		return f.inMemory(raw, offset)
+	}
+	var buf [maxAlikeKey]byte
+	keys := buf[:0]
+	jscan.Members(raw, func(key string, _ []byte) bool {
+		keys = append(append(keys, key...), 0)
+		return len(keys) < maxAlikeKey
+	})
+	p := f.alike[string(keys)]
+	if p == nil {
+		own := recogniseText(raw, f.s.Envelopes)
+		if own.dialect == "" || own.dialect == demarc.Graph || own.members != nil || own.whole || own.form == demarc.FormError {
+			return f.inMemory(raw, offset)
+		}
+		p = &own
+		if len(f.alike) < maxAlike && len(keys) < maxAlikeKey {
+			if f.alike == nil {
+				f.alike = map[string]*plan{}
+			}
+			f.alike[string(keys)] = p
+		}
+	}
+	return f.emit(p, member{}, raw, offset)
 }
 
 // inMemory takes apart a value that is already held.
@@ -252,8 +282,12 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 		f.refuseAt(f.base+d.Offset(), p.refuse)
 		return d.Skip()
 	case p.denied != "":
-		f.to.Note(demarc.Note{Kind: demarc.NoteDenied, Pos: f.s.pos(f.base + d.Offset()), Message: p.denied})
-		return d.Skip()
+		f.to.Note(demarc.Note{Kind: demarc.NoteDenied, Pos: f.place(d.Offset()), Message: p.denied})
+		raw, offset, ok, err := f.value(d)
+		if err != nil || !ok || p.form != demarc.FormError {
+			return err
+		}
+		return f.emit(p, member{}, raw, offset)
 	case p.nothing:
 		return d.Skip()
 	case p.members == nil:
@@ -268,7 +302,7 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 	}
 	var planned []byte // planned_values, until it is known whether there are resource_changes
 	var plannedAt int64
-	changes := false
+	changes, tooLarge := false, false
 	for {
 		more, err := d.Next()
 		if err != nil {
@@ -299,7 +333,7 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 			if err != nil && !errors.Is(err, jscan.ErrTooLarge) {
 				return err
 			}
-			planned = bytes.Clone(raw)
+			planned, tooLarge = bytes.Clone(raw), err != nil
 		case m.modules && c == '{':
 			err = f.modules(d, p, m, 0)
 		case m.each && c == '[':
@@ -312,6 +346,11 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 			switch {
 			case verr != nil:
 				return verr
+			case ok && m.recorded:
+				if f.depth++; f.depth <= maxWrapped {
+					err = f.inMemory(raw, offset)
+				}
+				f.depth--
 			case ok && m.form == demarc.FormJSONString && key == "invokingEvent":
 				if inner, is := jscan.IsString(raw); is && jscan.Valid([]byte(inner)) == nil {
 					err = f.inMemory([]byte(inner), offset)
@@ -323,6 +362,9 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 		if err != nil {
 			return err
 		}
+	}
+	if tooLarge && !changes {
+		f.refuseAt(f.base+plannedAt, fmt.Sprintf("planned values of more than %d MiB", MaxDocument>>20))
 	}
 	if planned != nil && !changes {
 		outer := f.base

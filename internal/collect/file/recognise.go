@@ -2,7 +2,9 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -143,6 +145,7 @@ type member struct {
 	form     demarc.Form
 	each     bool // its elements are the documents
 	modules  bool // it is a tree of Terraform modules
+	recorded bool // it is a body that a tool recorded, to be recognised for itself
 	envelope string
 }
 
@@ -150,6 +153,15 @@ type member struct {
 func recognise(sk sketch, env Envelopes) plan {
 	str := func(k string) string { return sk[k] }
 	switch {
+	case sk.has("status_code", "data") && len(sk.top()) <= 3 && (str("data") == "{" || str("data") == "["):
+		return plan{members: map[string]member{"data": {recorded: true}}}
+	case str("kind") == "Status" && sk.has("apiVersion", "reason"):
+		what := str("details.kind")
+		p := plan{denied: fmt.Sprintf("an error body, %s: %s could not be read", str("reason"), cmp.Or(what, "what was asked for"))}
+		if what != "" {
+			p.dialect, p.form, p.context = demarc.Kubernetes, demarc.FormError, what
+		}
+		return p
 	case sk.has("provider_schemas"):
 		return plan{refuse: "a dump of Terraform provider schemas, not a plan or a state"}
 	case sk.has("format_version") && sk.any("planned_values", "resource_changes", "values", "configuration", "prior_state", "terraform_version"):
@@ -234,14 +246,32 @@ func recognise(sk sketch, env Envelopes) plan {
 	}
 	switch {
 	case sk.has("error") && sk.any("error.code", "error.message"), sk.has("Error") && sk.any("Error.Code"):
-		code := str("error.code") + str("Error.Code")
-		return plan{denied: fmt.Sprintf("an error body, %s: what was asked for could not be read", code)}
+		return errorBody(str("error.code")+str("Error.Code"), str("error.message")+str("Error.Message"))
 	case len(sk.top()) == 0:
 		return plan{refuse: "an empty object"}
 	}
 	keys := sk.top()
 	shown := strings.Join(keys[:min(len(keys), 6)], ", ")
 	return plan{refuse: fmt.Sprintf("no document that demarc knows: its members are %s; expected an inventory, an API body, a template, a plan or a state", shown)}
+}
+
+var (
+	notAuthorized   = regexp.MustCompile(`not authorized to perform:? ([a-zA-Z0-9-]+:[A-Za-z0-9]+)`)
+	noAuthorization = regexp.MustCompile(`to perform action '([^']+)/read'`)
+)
+
+// errorBody says what an error body says could not be read. AWS and Azure name it in the message.
+func errorBody(code, message string) plan {
+	p := plan{form: demarc.FormError}
+	if m := notAuthorized.FindStringSubmatch(message); m != nil {
+		p.dialect, p.context = demarc.AWSAPI, m[1]
+	} else if m := noAuthorization.FindStringSubmatch(message); m != nil {
+		p.dialect, p.context = demarc.ARM, m[1]
+	} else {
+		return plan{denied: fmt.Sprintf("an error body, %s: what was asked for could not be read", code)}
+	}
+	p.denied = fmt.Sprintf("an error body, %s: %s could not be read", code, p.context)
+	return p
 }
 
 // claimant returns the dialect that reads a body: the first whose claim on a member is borne out by what is in it, else

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	maxYAMLNodes = 5_000_000 // after aliases are followed
+	maxYAMLNodes = 5_000_000
+	maxAliased   = 200_000 // nodes that aliases add
 	maxYAMLDepth = 200
 )
 
@@ -89,12 +90,17 @@ func (f *framer) yaml(r io.Reader) error {
 }
 
 type yamlConverter struct {
-	nodes int
-	err   error
+	nodes   int
+	aliases int // that are being followed
+	aliased int // nodes that they have added
+	err     error
 }
 
 func (c *yamlConverter) value(n *yaml.Node, depth int) any {
-	if c.nodes++; c.nodes > maxYAMLNodes || depth > maxYAMLDepth {
+	if c.aliases > 0 {
+		c.aliased++
+	}
+	if c.nodes++; c.nodes > maxYAMLNodes || c.aliased > maxAliased || depth > maxYAMLDepth {
 		c.err = fmt.Errorf("line %d: aliases or nesting make it too large", n.Line)
 		return nil
 	}
@@ -114,6 +120,8 @@ func (c *yamlConverter) value(n *yaml.Node, depth int) any {
 func (c *yamlConverter) plain(n *yaml.Node, depth int) any {
 	switch n.Kind {
 	case yaml.AliasNode:
+		c.aliases++
+		defer func() { c.aliases-- }()
 		return c.value(n.Alias, depth+1)
 	case yaml.MappingNode:
 		out := make(map[string]any, len(n.Content)/2)

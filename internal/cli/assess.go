@@ -59,12 +59,8 @@ func (a *app) write(o *outputFlags, f func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
-	if err := f(tmp); err != nil {
-		tmp.Close()
-		return fmt.Errorf("write %s: %w", o.file, err)
-	}
-	if err := tmp.Close(); err != nil {
+	defer func() { _ = os.Remove(tmp.Name()) }() // after the renaming it is not there
+	if err := errors.Join(f(tmp), tmp.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", o.file, err)
 	}
 	if err := os.Chmod(tmp.Name(), 0o644); err != nil { //nolint:gosec // a report is for others to read
@@ -83,9 +79,9 @@ func dirOf(name string) string {
 // printer returns a printer for text: as wide as the terminal, 100 columns elsewhere, and colours on a terminal only.
 func (a *app) printer(w io.Writer) *table.Printer {
 	width, color := 100, false
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) { //nolint:gosec // a file descriptor fits
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		color = !a.noColor && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 { //nolint:gosec // a file descriptor fits
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			width = n
 		}
 	}

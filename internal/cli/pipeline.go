@@ -110,8 +110,7 @@ func (a *app) estate(book *rulebook.Rulebook, f *inputFlags, paths []string) (*e
 			return nil, err
 		}
 		list, err := estate.ParseAssumptionsCSV(name, in)
-		in.Close()
-		if err != nil {
+		if err := errors.Join(err, in.Close()); err != nil {
 			return nil, err
 		}
 		est.Assumptions = append(est.Assumptions, list...)
@@ -155,8 +154,7 @@ func (a *app) sources(book *rulebook.Rulebook, est *estate.Estate, paths []strin
 	for _, path := range paths {
 		inputs, passed, err := file.Find(path, demarc.Source{Name: path})
 		if err != nil {
-			var p *fs.PathError
-			if errors.As(err, &p) {
+			if p, ok := errors.AsType[*fs.PathError](err); ok {
 				return nil, nil, fmt.Errorf("%s: %w", path, p.Err)
 			}
 			return nil, nil, err

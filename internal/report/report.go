@@ -29,8 +29,13 @@ func appendResource(b []byte, r *demarc.Resource) []byte {
 	b = append(b, `{"id":`...)
 	b = appendJSON(b, string(r.ID))
 	for _, f := range [...]struct{ key, value string }{
-		{"provider", r.Provider}, {"source", r.Source}, {"account", r.Account}, {"region", r.Region},
-		{"type", r.Type}, {"service", string(r.Service)}, {"name", r.Name},
+		{"provider", r.Provider},
+		{"source", r.Source},
+		{"account", r.Account},
+		{"region", r.Region},
+		{"type", r.Type},
+		{"service", string(r.Service)},
+		{"name", r.Name},
 	} {
 		b = append(append(append(b, `,"`...), f.key...), `":`...)
 		b = appendJSON(b, f.value)

@@ -262,8 +262,8 @@ func (s *Summary) addBlind(a *demarc.Answer, d *demarc.DutyAnswer) {
 
 // Ground says in a sentence why a duty is held as it is: the deciding line, engagement or binding, else the part.
 func Ground(a *demarc.Answer, d *demarc.DutyAnswer) string {
-	for i := len(d.Basis) - 1; i >= 0; i-- {
-		if b := d.Basis[i]; b.Kind != demarc.BasisArchetype && b.Kind != demarc.BasisService {
+	for _, b := range slices.Backward(d.Basis) {
+		if b.Kind != demarc.BasisArchetype && b.Kind != demarc.BasisService {
 			return b.Because
 		}
 	}

@@ -32,7 +32,7 @@ func base() fstest.MapFS {
 	}
 }
 
-func archetype(id string, without ...string) []byte {
+func archetype(id string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "archetype: %s\ntitle: A plain thing\nabout: Everything is somebody's.\nmodel: paas\nduties:\n", id)
 	for _, d := range demarc.Duties {

@@ -87,8 +87,14 @@ func TestParseTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := rulebook.Template{
-		{Literal: "arn:"}, {Surrounding: "partition"}, {Literal: ":ec2:"}, {Surrounding: "region"}, {Literal: ":"}, {Surrounding: "account"},
-		{Literal: ":instance/"}, {Path: rulebook.Path{{Keys: []string{"InstanceId"}}}},
+		{Literal: "arn:"},
+		{Surrounding: "partition"},
+		{Literal: ":ec2:"},
+		{Surrounding: "region"},
+		{Literal: ":"},
+		{Surrounding: "account"},
+		{Literal: ":instance/"},
+		{Path: rulebook.Path{{Keys: []string{"InstanceId"}}}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

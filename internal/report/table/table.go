@@ -195,7 +195,7 @@ func shorten(s string, width int) string {
 func wrap(text string, width int) []string {
 	var out []string
 	line := ""
-	for _, word := range strings.Fields(clean(text)) {
+	for word := range strings.FieldsSeq(clean(text)) {
 		for runewidth.StringWidth(word) > width {
 			head := runewidth.Truncate(word, width, "")
 			if line != "" {

@@ -304,6 +304,7 @@ func (r *Reader) cloudRecord(plan *dialectPlan, c *jscan.Captures, doc *demarc.D
 		return nil
 	}
 	rec.cloud = cloud
+	rec.weak = doc.Dialect == demarc.OpenStack && at.account == "" // a list of names does not tell the project
 	parts := []string{cloud}
 	if at.account != "" {
 		parts = append(parts, at.account)

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -321,7 +322,7 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 			got = demarc.Fact{Origin: demarc.BadValue}
 			shown := "a value"
 			if !sensitive && fact.Type != demarc.TypeDocument && (fact.Values != nil || fact.Map != nil) {
-				shown = fmt.Sprintf("%.40q", what.values[0])
+				shown = fmt.Sprintf("%.40q", cmp.Or(scalarText(what.values[0]), string(what.values[0])))
 			}
 			r.note(demarc.NoteBadValue, doc.Pos, "%s: fact %s: %s that is not of type %s or not one that is known", s.ID, fact.Name, shown, fact.Type)
 			key = nil

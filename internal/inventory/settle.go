@@ -323,9 +323,9 @@ func worse(a, b demarc.Origin) bool {
 			return 4
 		case demarc.AfterApply:
 			return 3
-		case demarc.Projected:
+		case demarc.Absent: // a whole document that does not say
 			return 2
-		case demarc.Absent:
+		case demarc.Projected:
 			return 1
 		default:
 			return 0
@@ -345,12 +345,15 @@ func (s *settler) joinWeak() {
 		}
 		var only *record
 		n := 0
-		for _, alias := range append([]string{r.id}, r.aliases...) {
+		for _, alias := range append([]string{r.id}, r.aliases...) { // what names it best comes first
 			for _, other := range s.lookup(r.service, alias) {
-				if other != r && other != only && !other.weak && other.address == "" && fits(r, other) {
+				if other != r && !other.weak && other.address == "" && fits(r, other) && r.cloud == other.cloud {
 					only = other
 					n++
 				}
+			}
+			if n > 0 {
+				break
 			}
 		}
 		switch {
@@ -437,6 +440,10 @@ func (s *settler) find(r *record, svc *rulebook.Service, reference string) []*re
 			if _, name, ok := strings.Cut(tail, "/"); ok && len(candidates) == 0 {
 				candidates = s.lookup(svc, name)
 			}
+			from := arnParts(reference)
+			candidates = slices.DeleteFunc(slices.Clone(candidates), func(c *record) bool { return !agree(from.account, c.account) || !agree(from.region, c.region) })
+		} else if svc.Provider == "azure" {
+			candidates = s.ancestors(svc, reference)
 		}
 	}
 	var out, near []*record
@@ -454,6 +461,27 @@ func (s *settler) find(r *record, svc *rulebook.Service, reference string) []*re
 		return near
 	}
 	return out
+}
+
+// ancestors returns the resources that an ARM id or name lies below: ".../storageAccounts/a/blobServices/default" below
+// ".../storageAccounts/a", and "a/default" below "a".
+func (s *settler) ancestors(svc *rulebook.Service, reference string) []*record {
+	steps := 1
+	if strings.HasPrefix(reference, "/") {
+		steps = 2
+	}
+	for {
+		for range steps {
+			i := strings.LastIndexByte(reference, '/')
+			if i <= 0 {
+				return nil
+			}
+			reference = reference[:i]
+		}
+		if found := s.lookup(svc, reference); len(found) > 0 {
+			return found
+		}
+	}
 }
 
 // parts joins documents that are no resources to the resource that they belong to.

@@ -537,6 +537,9 @@ func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.
 		if ref := r.refFor(doc, "azure", typ); ref != nil {
 			body := object(scope.resolve(res, 0))
 			delete(body, "resources")
+			if parent != "" {
+				body["name"] = name
+			}
 			if body["properties"] == nil {
 				body["properties"] = map[string]any{}
 			}

@@ -136,6 +136,11 @@ func (f *framer) json(r *bufio.Reader) error {
 		return err
 	}
 	first := recogniseText(head, f.s.Envelopes)
+	if first.refuse != "" && bytes.Contains(head, []byte("/")) {
+		if p := recogniseText(withoutComments(head), f.s.Envelopes); p.whole { // a template that begins with a comment
+			first = p
+		}
+	}
 	if first.whole {
 		return f.template(r, &first)
 	}

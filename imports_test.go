@@ -21,8 +21,6 @@ var mayImport = map[string][]string{
 	"cmd/demarc":   {"internal/cli"},
 	"internal/cli": {"*"},
 
-	"internal/generate": {},
-
 	// Leaves, which know nothing of ours: docs/decisions/0001-leaf-packages.md says why they exist.
 	"internal/jscan":      {},
 	"internal/strictyaml": {"internal/suggest"},

@@ -17,7 +17,7 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// The exit codes. They are part of the interface: docs/commands.md.
+// The exit codes. They are part of the interface: README.md.
 const (
 	exitDone       = 0
 	exitError      = 1 // usage or runtime error: nothing useful was done

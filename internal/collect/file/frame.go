@@ -78,14 +78,22 @@ func (f *framer) read(in io.Reader) error {
 	if err != nil {
 		return err
 	}
-	head, err := r.Peek(sniffed)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	text := bytes.TrimLeft(head, " \t\r\n")
-	if len(text) == 0 {
-		f.refuseAt(0, "the input is empty")
-		return nil
+	var head, text []byte
+	for {
+		if head, err = r.Peek(sniffed); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if text = bytes.TrimLeft(head, " \t\r\n"); len(text) > 0 {
+			break
+		}
+		if len(head) < sniffed {
+			f.refuseAt(0, "the input is empty")
+			return nil
+		}
+		f.base += int64(len(head)) // nothing but space so far
+		if _, err := r.Discard(len(head)); err != nil {
+			return err
+		}
 	}
 	if len(head) > 262 && string(head[257:262]) == "ustar" {
 		f.refuseAt(0, "a tar archive: give its files")
@@ -99,7 +107,7 @@ func (f *framer) read(in io.Reader) error {
 		if _, err := r.Discard(skip); err != nil {
 			return err
 		}
-		f.base = int64(skip)
+		f.base += int64(skip)
 	}
 	return f.json(r)
 }

@@ -69,7 +69,9 @@ func (f *framer) yaml(r io.Reader) error {
 		c := yamlConverter{}
 		body, err := json.Marshal(c.value(root, 0))
 		if err == nil {
-			err = c.err
+			if err = c.err; err != nil {
+				f.line = c.line
+			}
 		}
 		if err == nil {
 			err = jscan.Valid(body)
@@ -94,6 +96,7 @@ type yamlConverter struct {
 	aliases int // that are being followed
 	aliased int // nodes that they have added
 	err     error
+	line    int // of err
 }
 
 func (c *yamlConverter) value(n *yaml.Node, depth int) any {
@@ -101,7 +104,7 @@ func (c *yamlConverter) value(n *yaml.Node, depth int) any {
 		c.aliased++
 	}
 	if c.nodes++; c.nodes > maxYAMLNodes || c.aliased > maxAliased || depth > maxYAMLDepth {
-		c.err = fmt.Errorf("line %d: aliases or nesting make it too large", n.Line)
+		c.err, c.line = errors.New("aliases or nesting make it too large"), n.Line
 		return nil
 	}
 	v := c.plain(n, depth)

@@ -240,6 +240,10 @@ func (r *run) about() demarc.Run {
 func (r *run) answers() iter.Seq[*demarc.Answer] {
 	return func(yield func(*demarc.Answer) bool) {
 		for i := range r.Findings {
+			if i%64 == 0 && r.Late.Err() != nil {
+				r.Interrupted = true
+				return
+			}
 			if !yield(r.Findings[i].Answer()) {
 				return
 			}

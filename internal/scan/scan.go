@@ -56,7 +56,9 @@ type Result struct {
 	Documents   int64
 	Parts       int
 	Interrupted bool
-	Resolver    *responsibility.Resolver
+	// Late ends a moment after the run was told to end: what is written by then is all that will be.
+	Late     context.Context //nolint:containedctx // it outlives the run, for those who write its result
+	Resolver *responsibility.Resolver
 }
 
 // Incomplete reports whether something could not be read.
@@ -93,60 +95,94 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	inv := inventory.New(c.Book, c.AsOf)
-	out := &Result{}
+	out := &Result{Late: after(ctx)}
 	notes, err := read(ctx, c, inv, workers, out)
-	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	out.Interrupted = ctx.Err() != nil
 	settled := inv.Settle()
 	out.Drift, out.Parts, out.Notes = settled.Drift, settled.Parts, settled.Notes
-	for _, n := range notes {
+	for _, n := range notes.Kept {
 		out.Notes.Add(n)
 	}
-	if err := judge(c, settled, workers, out); err != nil {
+	for kind, n := range notes.Count { // those beyond what is kept are counted
+		out.Notes.Count[kind] = max(out.Notes.Count[kind], n)
+	}
+	if err := judge(out.Late, c, settled, workers, out); err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(out.Notes.Kept, compareNotes)
 	return out, nil
 }
 
-// read passes every document of every source to a reader of the inventory.
-func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, out *Result) ([]demarc.Note, error) {
+// patience is how long what was read is still judged and written after a run was told to end.
+const patience = 700 * time.Millisecond
+
+// after returns a context that ends a moment after ctx does: the time to bring what was done into the open.
+func after(ctx context.Context) context.Context {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		time.Sleep(patience)
+		cancel()
+	})
+	return late
+}
+
+// read passes every document of every source to a reader of the inventory. When ctx ends it comes back at once, though
+// a source may still wait for a file that does not answer.
+func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, out *Result) (*inventory.Notes, error) {
 	batches := make(chan *batch, workers)
+	finished := make(chan struct{}) // no source will send again
 	free := sync.Pool{New: func() any { return &batch{} }}
 	var mu sync.Mutex
-	var notes []demarc.Note
+	notes := &inventory.Notes{}
 	var readers errgroup.Group
 	for range workers {
 		readers.Go(func() error {
 			r := inv.Reader()
-			for b := range batches {
-				start := 0
-				for i := range b.docs {
-					b.docs[i].Body = b.bytes[start:b.ends[i]]
-					start = b.ends[i]
-					r.Read(b.docs[i])
+			defer r.Flush()
+			for {
+				select {
+				case b := <-batches:
+					take(r, b, &mu, notes, out, c.Progress)
+					free.Put(b)
+				case <-finished:
+					for {
+						select {
+						case b := <-batches:
+							take(r, b, &mu, notes, out, c.Progress)
+							free.Put(b)
+						default:
+							return nil
+						}
+					}
 				}
-				mu.Lock()
-				notes = append(notes, b.notes...)
-				out.Documents += int64(len(b.docs))
-				if c.Progress != nil {
-					c.Progress(out.Documents)
-				}
-				mu.Unlock()
-				b.docs, b.ends, b.bytes, b.notes = b.docs[:0], b.ends[:0], b.bytes[:0], nil
-				free.Put(b)
 			}
-			r.Flush()
-			return nil
 		})
 	}
+	collected := make(chan error, 1)
+	go func() { collected <- collectAll(ctx, c.Sources, workers, batches, &free) }()
+	var err error
+	select {
+	case err = <-collected:
+	case <-ctx.Done():
+		select {
+		case err = <-collected:
+		case <-time.After(patience / 7):
+			err = ctx.Err()
+		}
+	}
+	close(finished)
+	return notes, errors.Join(err, readers.Wait())
+}
+
+func collectAll(ctx context.Context, list []Source, workers int, batches chan<- *batch, free *sync.Pool) error {
 	sources, sctx := errgroup.WithContext(ctx)
 	sources.SetLimit(workers)
-	for _, src := range c.Sources {
+	for _, src := range list {
 		sources.Go(func() error {
-			s := &sink{out: batches, free: &free}
+			s := &sink{out: batches, free: free}
 			err := src.Collect(sctx, s)
 			if ferr := s.flush(ctx); err == nil {
 				err = ferr
@@ -154,9 +190,27 @@ func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, 
 			return err
 		})
 	}
-	err := sources.Wait()
-	close(batches)
-	return notes, errors.Join(err, readers.Wait())
+	return sources.Wait()
+}
+
+// take reads the documents of a batch and leaves it empty.
+func take(r *inventory.Reader, b *batch, mu *sync.Mutex, notes *inventory.Notes, out *Result, progress func(int64)) {
+	start := 0
+	for i := range b.docs {
+		b.docs[i].Body = b.bytes[start:b.ends[i]]
+		start = b.ends[i]
+		r.Read(b.docs[i])
+	}
+	mu.Lock()
+	for _, n := range b.notes {
+		notes.Add(n)
+	}
+	out.Documents += int64(len(b.docs))
+	if progress != nil {
+		progress(out.Documents)
+	}
+	mu.Unlock()
+	b.docs, b.ends, b.bytes, b.notes = b.docs[:0], b.ends[:0], b.bytes[:0], b.notes[:0]
 }
 
 // sink gathers documents into batches.
@@ -199,8 +253,9 @@ func (s *sink) flush(ctx context.Context) error {
 	}
 }
 
-// judge resolves and assesses every resource, in parallel, keeping their order.
-func judge(c Config, settled *inventory.Settled, workers int, out *Result) error {
+// judge resolves and assesses every resource, in parallel, keeping their order. When ctx ends, those that were judged by
+// then without a hole are the result.
+func judge(ctx context.Context, c Config, settled *inventory.Settled, workers int, out *Result) error {
 	resolver := responsibility.New(c.Book, c.Estate, c.AsOf)
 	assessor := assess.New(c.Estate, c.AsOf)
 	out.Resolver = resolver
@@ -208,7 +263,9 @@ func judge(c Config, settled *inventory.Settled, workers int, out *Result) error
 	const chunk = 256
 	var group errgroup.Group
 	group.SetLimit(workers)
-	for start := 0; start < len(settled.Items); start += chunk {
+	begun := 0
+	for ; begun < len(settled.Items) && ctx.Err() == nil; begun += chunk {
+		start := begun
 		group.Go(func() error {
 			for i := start; i < min(start+chunk, len(settled.Items)); i++ {
 				item := &settled.Items[i]
@@ -223,6 +280,10 @@ func judge(c Config, settled *inventory.Settled, workers int, out *Result) error
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if begun < len(settled.Items) {
+		out.Findings, out.Interrupted = out.Findings[:begun], true
+		return nil // what the estate declares in vain cannot be told from a part
 	}
 	for _, n := range append(resolver.Unused(), assessor.Failed()...) {
 		out.Notes.Add(n)

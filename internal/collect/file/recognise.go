@@ -70,8 +70,11 @@ func (sk sketch) look(d *jscan.Decoder, at string, depth int) bool {
 			if err != nil {
 				return false
 			}
-			if at != "" {
+			switch {
+			case at != "":
 				key = at + "." + key
+			case key == "":
+				key = `""` // the empty key is not the value itself
 			}
 			if depth > 0 && n > sketchPeers {
 				sk[key] = "?"

@@ -381,7 +381,8 @@ func (w *writer) pick(shape int) int {
 }
 
 func (w *writer) identity(o *op) {
-	shape, index := o.of, 0
+	shape := o.of
+	var index int
 	var key uint64
 	switch o.of {
 	case ofSelf:

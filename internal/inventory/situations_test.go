@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,7 +42,7 @@ var book = sync.OnceValues(func() (*rulebook.Rulebook, error) {
 		b.WriteString("sources:\n  page: {url: \"https://example.com/page\", section: All, read: 2026-11-23, says: All is said.}\n")
 		archetypes["archetypes/"+id+".yaml"] = &fstest.MapFile{Data: []byte(b.String())}
 	}
-	return rulebook.Load(archetypes, os.DirFS("testdata/catalog").(fs.FS))
+	return rulebook.Load(archetypes, os.DirFS("testdata/catalog"))
 })
 
 func theBook(t testing.TB) *rulebook.Rulebook {

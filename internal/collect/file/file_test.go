@@ -115,8 +115,10 @@ func TestText(t *testing.T) {
 		{"an empty array", "[]", nil},
 		{"lines", asset + "\n" + asset + "\n", []string{"cai " + asset, "cai " + asset}},
 		{"concatenated, without anything between", asset + pod, []string{"cai " + asset, "kubernetes " + pod}},
-		{"lines of several kinds", `{"error":{"code":"X","message":"m"}}` + "\n" + `{}` + "\n" + pod + "\n" + item + "\n" + vault,
-			[]string{"denied byte 0: an error body, X: what was asked for could not be read", "refused byte 37: an empty object", "kubernetes " + pod, "awsconfig " + item, "arm " + vault}},
+		{
+			"lines of several kinds", `{"error":{"code":"X","message":"m"}}` + "\n" + `{}` + "\n" + pod + "\n" + item + "\n" + vault,
+			[]string{"denied byte 0: an error body, X: what was asked for could not be read", "refused byte 37: an empty object", "kubernetes " + pod, "awsconfig " + item, "arm " + vault},
+		},
 		{"an array of pages", `[{"servers":[{"id":"1"}]},{"servers":[{"id":"2"}]}]`, []string{`openstack {"id":"1"} in servers[]`, `openstack {"id":"2"} in servers[]`}},
 		{"pages behind each other", `{"Reservations":[{"a":1}]}{"Reservations":[{"a":2}],"NextToken":"x"}`, []string{`awsapi {"a":1} in Reservations[]`, `awsapi {"a":2} in Reservations[]`}},
 		{"a single body", `{"KeyMetadata":{"KeyId":"k"}}`, []string{`awsapi {"KeyMetadata":{"KeyId":"k"}}`}},
@@ -145,8 +147,10 @@ func TestText(t *testing.T) {
 		{"cut off", `{"servers":[{"id":"1"},{"id":`, []string{`openstack {"id":"1"} in servers[]`, "refused byte 29: expected the end of a value, found the end of the text"}},
 		{"text behind", pod + "x", []string{"kubernetes " + pod, "refused byte 56: expected an object, found x"}},
 		{"a stray bracket", pod + "]", []string{"kubernetes " + pod, "refused byte 56: expected a value, found ']'"}},
-		{"an error of AWS that names the operation", `{"Error":{"Code":"AccessDenied","Message":"User: a is not authorized to perform: rds:DescribeDBInstances on resource: *"}}`,
-			[]string{"denied byte 0: an error body, AccessDenied: rds:DescribeDBInstances could not be read", `awsapi form 9 {"Error":{"Code":"AccessDenied","Message":"User: a is not authorized to perform: rds:DescribeDBInstances on resource: *"}} of rds:DescribeDBInstances`}},
+		{
+			"an error of AWS that names the operation", `{"Error":{"Code":"AccessDenied","Message":"User: a is not authorized to perform: rds:DescribeDBInstances on resource: *"}}`,
+			[]string{"denied byte 0: an error body, AccessDenied: rds:DescribeDBInstances could not be read", `awsapi form 9 {"Error":{"Code":"AccessDenied","Message":"User: a is not authorized to perform: rds:DescribeDBInstances on resource: *"}} of rds:DescribeDBInstances`},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -250,13 +254,17 @@ func TestMemory(t *testing.T) {
 		in   io.Reader
 		want []string
 	}{
-		{"a string of a gigabyte", &repeated{before: `{"servers":[{"id":"`, text: block, times: 1 << 10, after: `"},{"id":"2"}]}`},
-			[]string{"refused byte 12: a document of more than 64 MiB", `openstack {"id":"2"} in servers[]`}},
+		{
+			"a string of a gigabyte", &repeated{before: `{"servers":[{"id":"`, text: block, times: 1 << 10, after: `"},{"id":"2"}]}`},
+			[]string{"refused byte 12: a document of more than 64 MiB", `openstack {"id":"2"} in servers[]`},
+		},
 		{"a member that nobody reads", &repeated{before: `{"servers":[{"id":"1"}],"other":"`, text: block, times: 256, after: `"}`}, []string{`openstack {"id":"1"} in servers[]`}},
 		{"ten thousand levels", strings.NewReader(`{"servers":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + "}"), nil},
 		{"many levels of YAML", strings.NewReader("a: " + strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000)), []string{"refused line 1: aliases or nesting make it too large"}},
-		{"aliases of aliases", strings.NewReader("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"),
-			[]string{"refused line 6: aliases or nesting make it too large"}},
+		{
+			"aliases of aliases", strings.NewReader("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"),
+			[]string{"refused line 6: aliases or nesting make it too large"},
+		},
 		{"endless brackets", &repeated{before: "[", text: strings.Repeat("[", 1<<16), times: 100}, []string{"refused byte 6553601: expected the end of a value, found the end of the text"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"cmp"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -196,8 +197,16 @@ func (r *Reader) envelopeRecord(plan *dialectPlan, c *jscan.Captures, doc *demar
 			}
 		}
 		if rec.id == "" && ref.Part == nil {
-			r.note(demarc.NoteRefused, doc.Pos, "%s: nothing in the body names it", ref.Type)
-			return nil
+			own := rec.name // old recordings and lists leave the ARN out
+			for _, alias := range rec.aliases {
+				own = cmp.Or(own, alias)
+			}
+			if own == "" {
+				r.note(demarc.NoteRefused, doc.Pos, "%s: nothing in the body names it", ref.Type)
+				return nil
+			}
+			rec.id, rec.weak = strings.Join([]string{rec.account, rec.region, ref.Type, own}, ":"), true
+			rec.aliases = append(rec.aliases, own)
 		}
 		return rec
 	case demarc.OpenStack, demarc.VSphere:

@@ -42,7 +42,7 @@ type Settled struct {
 
 // Settle brings the records together. The Inventory cannot be read into afterwards.
 func (inv *Inventory) Settle() *Settled {
-	s := &settler{inv: inv, out: &Settled{Notes: inv.notes}, live: inv.records}
+	s := &settler{memo: rulebook.NewMemo(inv.asOf), derived: map[*rulebook.Result]uint32{}, inv: inv, out: &Settled{Notes: inv.notes}, live: inv.records}
 	// What follows depends on order only through this: the same input gives the same output, however it was read.
 	// The sort is stable for the records of one document, which one Reader has read in their order.
 	slices.SortStableFunc(s.live, func(a, b *record) int {
@@ -76,11 +76,14 @@ func (r *record) inputKey() string {
 }
 
 type settler struct {
-	inv    *Inventory
-	out    *Settled
-	live   []*record // resources
-	pieces []*record
-	index  map[string][]*record // service, alias in lower case
+	inv       *Inventory
+	out       *Settled
+	live      []*record // resources
+	pieces    []*record
+	index     map[*rulebook.Service]map[string][]*record // by alias in lower case
+	byService map[*rulebook.Service][]*record
+	memo      *rulebook.Memo
+	derived   map[*rulebook.Result]uint32 // the numbers of derived facts
 
 	ofAccount map[accountKey][]*record // while parts are joined
 }
@@ -337,6 +340,9 @@ func worse(a, b demarc.Origin) bool {
 // joinWeak joins what is only partly named to the single resource that it can be.
 func (s *settler) joinWeak() {
 	s.reindex()
+	if !slices.ContainsFunc(s.live, func(r *record) bool { return r.weak || r.address != "" }) {
+		return
+	}
 	var live []*record
 	for _, r := range s.live {
 		if !r.weak && r.address == "" {
@@ -366,7 +372,7 @@ func (s *settler) joinWeak() {
 		live = append(live, r)
 	}
 	s.live = live
-	s.index = nil
+	s.reindex()
 }
 
 // fits reports whether two records may be in one account and region: where both say one, it must be the same, or one must
@@ -389,39 +395,62 @@ func isWhole(reference string) bool {
 		strings.Contains(reference, "projects/")
 }
 
-func (s *settler) reindex() {
-	s.index = make(map[string][]*record, len(s.live))
-	for _, r := range s.live {
-		if len(r.service.Facts) == 0 {
-			continue
-		}
-		seen := make([]string, 0, 8)
-		put := func(alias string) {
-			alias = strings.ToLower(alias)
-			if alias == "" || slices.Contains(seen, alias) {
-				return
-			}
-			seen = append(seen, alias)
-			key := string(r.service.ID) + "\x00" + alias
-			s.index[key] = append(s.index[key], r)
-		}
-		put(r.id)
-		put(r.name)
-		for _, a := range r.aliases {
-			put(a)
-		}
-		if r.address != "" {
-			put(r.addressKey(r.address))
-			put(r.addressKey(withoutIndexes(r.address)))
+// reindex forgets the index: what is live has changed. The index of a service is built when somebody first asks for it.
+func (s *settler) reindex() { s.index, s.byService = nil, nil }
+
+// indexOf returns the resources of a service by alias.
+func (s *settler) indexOf(svc *rulebook.Service) map[string][]*record {
+	if of, ok := s.index[svc]; ok {
+		return of
+	}
+	if s.byService == nil {
+		s.index = map[*rulebook.Service]map[string][]*record{}
+		s.byService = map[*rulebook.Service][]*record{}
+		for _, r := range s.live {
+			s.byService[r.service] = append(s.byService[r.service], r)
 		}
 	}
+	of := make(map[string][]*record, 3*len(s.byService[svc]))
+	s.index[svc] = of
+	for _, r := range s.byService[svc] {
+		r.eachAlias(func(alias string) {
+			alias = lower(alias)
+			if list := of[alias]; alias != "" && (len(list) == 0 || list[len(list)-1] != r) {
+				of[alias] = append(list, r)
+			}
+		})
+	}
+	return of
+}
+
+// eachAlias calls f with everything that r may be called, some of it twice.
+func (r *record) eachAlias(f func(string)) {
+	f(r.id)
+	f(r.name)
+	for _, a := range r.aliases {
+		f(a)
+	}
+	if r.address != "" {
+		f(r.addressKey(r.address))
+		f(r.addressKey(withoutIndexes(r.address)))
+	}
+}
+
+// lower returns s in lower case; most names are that already.
+func lower(s string) string {
+	for i := range len(s) {
+		if c := s[i]; c >= 'A' && c <= 'Z' || c >= 0x80 {
+			return strings.ToLower(s)
+		}
+	}
+	return s
 }
 
 // addressKey is the alias of a template's or plan's own resource. It cannot be a name: "#" begins none.
 func (r *record) addressKey(address string) string { return "#" + r.inputKey() + "\x00" + address }
 
 func (s *settler) lookup(svc *rulebook.Service, alias string) []*record {
-	return s.index[string(svc.ID)+"\x00"+strings.ToLower(alias)]
+	return s.indexOf(svc)[lower(alias)]
 }
 
 // find returns the resources of a service that a reference of r leads to: one, or with several that fit all of them.
@@ -737,9 +766,9 @@ func (s *settler) impliedRecord(svc *rulebook.Service, provider, account string,
 		r.row.numbers[i] = uint32(demarc.Unresolved)
 	}
 	s.live = append(s.live, r)
-	key := string(svc.ID) + "\x00" + strings.ToLower(account)
-	if s.index != nil {
-		s.index[key] = append(s.index[key], r)
+	key := lower(account)
+	if of, ok := s.index[svc]; ok {
+		of[key] = append(of[key], r)
 	}
 	if s.ofAccount != nil {
 		s.ofAccount[accountKey{svc, account}] = append(s.ofAccount[accountKey{svc, account}], r)
@@ -787,37 +816,51 @@ func (s *settler) clusterRoles() {
 
 // presume gives rare, unknown facts of some kind the value that the catalog presumes.
 func (s *settler) presume(of func(*rulebook.Fact) bool) {
+	facts := which(func(f *rulebook.Fact) bool { return f.Presume != nil && of(f) })
 	for _, r := range s.live {
-		for i := range r.row.numbers {
-			f := &r.service.Facts[i]
-			if f.Presume != nil && of(f) && !r.row.At(i).Known() {
-				r.row.set(i, demarc.Fact{Value: f.Presume.Value, Origin: demarc.Presumed})
+		for _, i := range facts(r.service) {
+			if !r.row.At(i).Known() {
+				r.row.set(i, demarc.Fact{Value: r.service.Facts[i].Presume.Value, Origin: demarc.Presumed})
 			}
 		}
 	}
 }
 
+// which returns a function that gives the facts of some kind of a service, by index.
+func which(of func(*rulebook.Fact) bool) func(*rulebook.Service) []int {
+	known := map[*rulebook.Service][]int{}
+	return func(svc *rulebook.Service) []int {
+		list, ok := known[svc]
+		if !ok {
+			for i := range svc.Facts {
+				if of(&svc.Facts[i]) {
+					list = append(list, i)
+				}
+			}
+			known[svc] = list
+		}
+		return list
+	}
+}
+
 // derive computes derived facts: before relations are followed those that need none, after it the others.
 func (s *settler) derive(after bool) {
+	facts := which(func(f *rulebook.Fact) bool { return f.Derive != nil })
 	for _, r := range s.live {
 		svc := r.service
 		for range svc.Facts { // a derived fact may read another
 			changed := false
-			for i := range svc.Facts {
+			for _, i := range facts(svc) {
 				f := &svc.Facts[i]
-				if f.Derive == nil || r.row.At(i).Known() || !after && readsRelation(svc, f.Derive, 0) {
+				if r.row.At(i).Known() || !after && readsRelation(svc, f.Derive, 0) {
 					continue
 				}
-				res := f.Derive.Eval(svc, r.row, s.inv.asOf)
+				res := s.memo.Eval(f.Derive, svc, r.row)
 				if res.Err != nil {
 					s.note(demarc.NoteCatalog, r.pos, "%s: fact %s of %s: %v", svc.ID, f.Name, r.id, res.Err)
 				}
 				if !res.Value.IsZero() {
-					origin := demarc.Read
-					if len(res.Presumed) > 0 {
-						origin = demarc.Presumed
-					}
-					r.row.set(i, demarc.Fact{Value: res.Value, Origin: origin})
+					r.row.numbers[i] = s.derivedNumber(r.row.columns[i], res)
 					changed = true
 				}
 			}
@@ -826,6 +869,24 @@ func (s *settler) derive(after bool) {
 			}
 		}
 	}
+}
+
+const maxDerived = 1 << 16 // results whose numbers are remembered
+
+// derivedNumber returns the number of what a derived fact came to. It is presumed if it rests on what is presumed.
+func (s *settler) derivedNumber(c column, res *rulebook.Result) uint32 {
+	n, ok := s.derived[res]
+	if !ok {
+		origin := demarc.Read
+		if len(res.Presumed) > 0 {
+			origin = demarc.Presumed
+		}
+		n = c.number(demarc.Fact{Value: res.Value, Origin: origin})
+		if len(s.derived) < maxDerived {
+			s.derived[res] = n
+		}
+	}
+	return n
 }
 
 func readsRelation(svc *rulebook.Service, c *rulebook.Condition, depth int) bool {
@@ -841,13 +902,10 @@ func readsRelation(svc *rulebook.Service, c *rulebook.Condition, depth int) bool
 // relate draws facts through relations, one hop.
 func (s *settler) relate() {
 	s.reindex()
+	facts := which(func(f *rulebook.Fact) bool { return f.Via >= 0 })
 	for _, r := range s.live {
-		svc := r.service
-		for i := range svc.Facts {
-			f := &svc.Facts[i]
-			if f.Via >= 0 {
-				r.row.set(i, s.drawn(r, f))
-			}
+		for _, i := range facts(r.service) {
+			r.row.set(i, s.drawn(r, &r.service.Facts[i]))
 		}
 	}
 }

@@ -101,3 +101,12 @@ func (r Row) Number(i int) uint32 { return r.numbers[i] }
 func (r Row) Len() int { return len(r.numbers) }
 
 func (r Row) set(i int, f demarc.Fact) { r.numbers[i] = r.columns[i].number(f) }
+
+// Row returns the row of a resource of s with these facts, one for each that s declares.
+func (t *Table) Row(s *rulebook.Service, facts []demarc.Fact) Row {
+	r := Row{t.columns(s), make([]uint32, len(s.Facts))}
+	for i, f := range facts {
+		r.set(i, f)
+	}
+	return r
+}

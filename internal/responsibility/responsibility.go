@@ -188,8 +188,8 @@ func (r *Resolver) resolve(item *inventory.Item, results []*rulebook.Result, bin
 	return p
 }
 
-// roles binds every role to a party: the provider's defaults, what the nodes of a cluster tell, what a line binds,
-// then the estate, first match per role.
+// roles binds every role to a party: by the estate, first match per role; else by a line; else by what the nodes of a
+// cluster tell; else by the provider's defaults.
 func (r *Resolver) roles(item *inventory.Item, results []*rulebook.Result, bindings []int) [demarc.NumRoles]bound {
 	var out [demarc.NumRoles]bound
 	for role := range out {
@@ -211,56 +211,89 @@ func (r *Resolver) roles(item *inventory.Item, results []*rulebook.Result, bindi
 			}
 		}
 	}
-	svc := item.Service
-	siteBound := false
-	for role := range demarc.Tenant {
-		for i, line := range svc.Lines {
-			to, ok := line.Binds[role]
-			if !ok || results[i].Truth == rulebook.False {
-				continue
-			}
-			party := demarc.Self
-			if to != demarc.Tenant {
-				party = out[to].party
-			}
-			if results[i].Truth == rulebook.Unknown && party != demarc.Self {
-				continue // the reading that leaves more with the tenant is the other one
-			}
-			b := lineBasis(line)
-			out[role] = bound{
-				party: party, basis: &b, assumed: results[i].Truth == rulebook.Unknown || len(results[i].Presumed) > 0,
-				missing: append(slices.Clone(results[i].Missing), results[i].Presumed...),
-			}
-			siteBound = siteBound || role == demarc.Site
-			break
-		}
-		if out[role].basis == nil {
-			for i, line := range svc.Lines {
-				// A presumption that kept a line from binding is part of the answer.
-				if _, ok := line.Binds[role]; ok && results[i].Truth == rulebook.False && len(results[i].Presumed) > 0 {
-					out[role].assumed, out[role].missing = true, results[i].Presumed
-				}
-			}
-		}
-	}
-	hostRebound := false
+	var byEstate [demarc.NumRoles]bool
 	for role := range demarc.Role(demarc.NumRoles) {
 		for _, i := range bindings {
 			b := &r.est.Bindings[i]
-			party, ok := b.Roles[role]
-			if !ok {
-				continue
+			if party, ok := b.Roles[role]; ok {
+				out[role] = bound{party: party, basis: &demarc.Basis{Kind: demarc.BasisBinding, ID: b.ID, Because: fmt.Sprintf("The estate binds %s to %s.", role, party)}}
+				byEstate[role] = true
+				break
 			}
-			out[role] = bound{party: party, basis: &demarc.Basis{Kind: demarc.BasisBinding, ID: b.ID, Because: fmt.Sprintf("The estate binds %s to %s.", role, party)}}
-			siteBound = siteBound || role == demarc.Site
-			hostRebound = hostRebound || role == demarc.Host
+		}
+	}
+	if byEstate[demarc.Host] && !byEstate[demarc.Site] {
+		out[demarc.Site] = out[demarc.Host] // the site is the host's, unless a line says otherwise
+	}
+	for role := range demarc.Tenant {
+		if !byEstate[role] {
+			out[role] = boundByLines(item.Service, role, results, &out)
+		}
+	}
+	return out
+}
+
+// boundByLines binds a role by the first line that does, as duties are: where a line is unknown, both ways are followed,
+// and of the parties that may come the organization itself goes before others.
+func boundByLines(svc *rulebook.Service, role demarc.Role, results []*rulebook.Result, roles *[demarc.NumRoles]bound) bound {
+	chosen, some, assumed := bound{}, false, false
+	var missing []int
+	candidate := func(b bound) {
+		assumed = assumed || some && b.party != chosen.party
+		if !some || b.party == demarc.Self || chosen.party != demarc.Self {
+			chosen = b
+		}
+		some = true
+	}
+	decided := false
+	for i, line := range svc.Lines {
+		to, ok := line.Binds[role]
+		if !ok {
+			continue
+		}
+		missing = append(append(missing, results[i].Missing...), results[i].Presumed...)
+		assumed = assumed || len(results[i].Presumed) > 0
+		if results[i].Truth == rulebook.False {
+			continue
+		}
+		basis := lineBasis(line)
+		b := bound{party: demarc.Self, basis: &basis}
+		if to != demarc.Tenant {
+			b.party = roles[to].party
+		}
+		candidate(b)
+		if decided = results[i].Truth == rulebook.True; decided {
 			break
 		}
 	}
-	if hostRebound && !siteBound {
-		out[demarc.Site] = out[demarc.Host]
+	if !decided {
+		candidate(roles[role])
 	}
-	return out
+	if assumed {
+		chosen.assumed, chosen.missing = true, append(missing, chosen.missing...)
+	}
+	return chosen
+}
+
+// share returns how much of a duty held by these roles is the organization's own: 2 all, 1 a part, 0 nothing.
+func share(roles *[demarc.NumRoles]bound) func(demarc.RoleSet) int {
+	return func(set demarc.RoleSet) int {
+		own, others := false, false
+		for role := range demarc.Role(demarc.NumRoles) {
+			if set.Has(role) {
+				own = own || roles[role].party == demarc.Self
+				others = others || roles[role].party != demarc.Self && roles[role].party != demarc.Nobody
+			}
+		}
+		switch {
+		case own && !others:
+			return 2
+		case own:
+			return 1
+		default:
+			return 0
+		}
+	}
 }
 
 func lineBasis(l *rulebook.Line) demarc.Basis {
@@ -272,7 +305,7 @@ func lineBasis(l *rulebook.Line) demarc.Basis {
 }
 
 func (r *Resolver) assignment(svc *rulebook.Service, d int, results []*rulebook.Result, roles *[demarc.NumRoles]bound, engagements []int) *demarc.Assignment {
-	choice := svc.Choose(d, func(line int) rulebook.Tri { return results[line].Truth })
+	choice := svc.ChooseBy(d, func(line int) rulebook.Tri { return results[line].Truth }, share(roles))
 	o := choice.Outcome
 	a := &demarc.Assignment{Duty: demarc.Duties[d], Roles: o.Roles, Why: o.Why, Assumed: choice.Differs}
 	missing := map[int]bool{}

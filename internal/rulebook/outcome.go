@@ -1,5 +1,7 @@
 package rulebook
 
+import "github.com/demarc/demarc"
+
 // Choice is the outcome of a duty for some facts: which of the archetype's row, the service's row and the lines decides.
 type Choice struct {
 	Outcome *Outcome
@@ -13,6 +15,12 @@ type Choice struct {
 // is unknown, both ways are followed, and of all outcomes that may come the one that leaves most with the tenant is
 // taken.
 func (s *Service) Choose(duty int, truth func(line int) Tri) Choice {
+	return s.ChooseBy(duty, truth, demarc.RoleSet.TenantShare)
+}
+
+// ChooseBy is Choose where share says how much of a duty these roles leave with the tenant: it may play others beside
+// its own.
+func (s *Service) ChooseBy(duty int, truth func(line int) Tri, share func(demarc.RoleSet) int) Choice {
 	out := Choice{Line: -1}
 	candidate := func(line int, o *Outcome) {
 		if out.Outcome == nil {
@@ -23,7 +31,7 @@ func (s *Service) Choose(duty int, truth func(line int) Tri) Choice {
 			out.Differs = true
 		}
 		// On a tie the later one: what decides if nothing of the unknown holds.
-		if o.Roles.TenantShare() >= out.Outcome.Roles.TenantShare() {
+		if share(o.Roles) >= share(out.Outcome.Roles) {
 			out.Outcome, out.Line = o, line
 		}
 	}

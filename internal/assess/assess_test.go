@@ -1,0 +1,273 @@
+package assess_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/assess"
+	"github.com/demarc/demarc/internal/estate"
+	"github.com/demarc/demarc/internal/inventory"
+	"github.com/demarc/demarc/internal/responsibility"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+var asOf = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// The service of these tests: guest.* is the tenant's, data.* is shared, all else is the operator's. Of guest.patching one check
+// proves the duty, one only disproves it and may not apply; data.sharing has a check that disproves.
+const service = `service: aws/thing
+title: A thing
+model: paas
+archetype: plain
+types: {awsconfig: [AWS::Thing]}
+facts:
+  proof: {type: bool, about: P., awsconfig: configuration.p}
+  safe: {type: bool, about: S., awsconfig: configuration.s}
+  used: {type: bool, about: U., awsconfig: configuration.u}
+  open: {type: bool, about: O., awsconfig: configuration.o}
+checks:
+  - {id: proof, title: Proof, duty: guest.patching, severity: high, pass: facts.proof, proves: true}
+  - {id: safe, title: Safe, duty: guest.patching, severity: critical, applies: facts.used, pass: facts.safe}
+  - {id: closed, title: Closed, duty: data.sharing, severity: medium, pass: facts.open == false}
+  - {id: theirs, title: Theirs, duty: platform.patching, severity: low, pass: facts.proof}
+`
+
+func book(t testing.TB) *rulebook.Rulebook {
+	t.Helper()
+	system := fstest.MapFS{
+		"providers.yaml": {Data: []byte("providers:\n  aws: {title: AWS, kind: provider, roles: {site: aws, host: aws, operator: aws, supplier: aws}}\n")},
+		"aws/thing.yaml": {Data: []byte(service)},
+	}
+	for _, id := range []string{"plain", "unclassified"} {
+		var b strings.Builder
+		fmt.Fprintf(&b, "archetype: %s\ntitle: A thing\nabout: A thing.\nmodel: paas\nduties:\n", id)
+		for _, d := range demarc.Duties {
+			row := "{holder: operator, part: Does it., source: page}"
+			switch d.Layer() {
+			case "guest":
+				row = "{holder: tenant, part: Do it., source: page}"
+			case "data":
+				row = "{holder: [operator, tenant], parts: {operator: Does it., tenant: Do it.}, source: page}"
+			case "endpoint":
+				row = "{holder: not-applicable, part: There is none., source: page}"
+			default:
+			}
+			fmt.Fprintf(&b, "  %s: %s\n", d, row)
+		}
+		b.WriteString("sources:\n  page: {url: \"https://example.com/page\", section: All, read: 2026-11-23, says: All is said.}\n")
+		system["archetypes/"+id+".yaml"] = &fstest.MapFile{Data: []byte(b.String())}
+	}
+	out, err := rulebook.Load(system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// judged assesses a thing whose facts are named "proof" (true), "!proof" (false), "?proof" (denied); others are absent.
+func judged(t testing.TB, b *rulebook.Rulebook, est *estate.Estate, day time.Time, facts string) (*responsibility.Profile, *assess.Judgement) {
+	t.Helper()
+	svc := b.Service("aws/thing")
+	list := make([]demarc.Fact, len(svc.Facts))
+	for i := range list {
+		list[i] = demarc.Fact{Origin: demarc.Absent}
+	}
+	for _, f := range strings.Fields(facts) {
+		name := strings.TrimLeft(f, "!?")
+		fact := demarc.Fact{Value: demarc.Bool(f[0] != '!')}
+		if f[0] == '?' {
+			fact = demarc.Fact{Origin: demarc.Denied}
+		}
+		list[svc.FactIndex(name)] = fact
+	}
+	item := &inventory.Item{
+		Resource: demarc.Resource{ID: "x", Provider: "aws", Service: svc.ID, Type: "T", Account: "1", Region: "eu-west-1", Name: "web"},
+		Service:  svc, Facts: inventory.NewTable().Row(svc, list),
+	}
+	p, err := responsibility.New(b, est, day).Resolve(item)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, assess.New(est, day).Assess(item, p)
+}
+
+func parsed(t testing.TB, b *rulebook.Rulebook, text string) *estate.Estate {
+	t.Helper()
+	e, err := estate.Parse("demarc.yaml", []byte(text), b.Parties())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return e
+}
+
+const (
+	msp       = "parties: {msp: {title: M, kind: msp}}\n"
+	engaged   = msp + "engagements: [{party: msp, takes: [guest.*, data.*], until: 2026-12-31}]\n"
+	lapsed    = msp + "engagements: [{party: msp, takes: [guest.*, data.*], until: 2026-11-22}]\n"
+	attested  = "attestations: [{duty: guest.*, by: Ada, on: 2026-11-01, until: 2026-11-23}]\n"
+	excepted  = "exceptions: [{check: aws/thing/safe, reason: R, owner: O, until: 2026-11-23}]\n"
+	expired   = "exceptions: [{check: aws/thing/safe, reason: R, owner: O, until: 2026-11-22}]\n"
+	elsewhere = "exceptions: [{check: aws/thing/safe, where: name == 'db', reason: R, owner: O, until: 2026-12-31}]\n"
+	assured   = "assurances: [{party: aws, report: SOC 2, until: 2026-11-23}]\n"
+	stale     = "assurances: [{party: aws, report: SOC 2, until: 2026-11-22}]\n"
+	away      = "assurances: [{party: aws, report: SOC 2, regions: [us-east-1], until: 2026-12-31}]\n"
+	nobody    = "bindings: [{operator: nobody}]\n"
+)
+
+// TestStates goes through the states in the order in which the first that applies counts: failing, excepted, lapsed, blind,
+// delegated, met, attested, unverified; assured and unassured for others; unowned; and where there is nothing to do.
+func TestStates(t *testing.T) {
+	b := book(t)
+	for _, c := range []struct {
+		name, estate, facts string
+		duty                demarc.DutyID
+		want                string // state, and the counterpart's behind a slash
+	}{
+		{"a check says so", "", "proof used !safe", "guest.patching", "failing"},
+		{"a check that proves says so", "", "!proof !used", "guest.patching", "failing"},
+		{"failing goes before all else", engaged + attested, "proof used !safe", "guest.patching", "failing"},
+		{"failing goes before lapsed", lapsed, "proof used !safe", "guest.patching", "failing"},
+		{"failing goes before blind", "", "?proof used !safe", "guest.patching", "failing"},
+		{"an exception on its last day", excepted, "proof used !safe", "guest.patching", "excepted"},
+		{"an exception that has ended", expired, "proof used !safe", "guest.patching", "failing"},
+		{"an exception for others", elsewhere, "proof used !safe", "guest.patching", "failing"},
+		{"an exception for one of two failures", excepted, "!proof used !safe", "guest.patching", "failing"},
+		{"an exception without a failure", excepted, "proof used safe", "guest.patching", "met"},
+		{"excepted goes before lapsed", lapsed + excepted, "proof used !safe", "guest.patching", "excepted"},
+		{"a contract that has ended", lapsed, "proof used safe", "guest.patching", "lapsed"},
+		{"lapsed goes before blind", lapsed, "?proof", "guest.patching", "lapsed"},
+		{"a fact that was denied", "", "?proof used safe", "guest.patching", "blind"},
+		{"a fact that the document does not say", "", "used safe", "guest.patching", "blind"},
+		{"whether a check applies is unknown", "", "proof safe", "guest.patching", "blind"},
+		{"blind goes before delegated", engaged, "?proof", "guest.patching", "blind"},
+		{"blind goes before attested", attested, "?proof", "guest.patching", "blind"},
+		{"a contract in force", engaged, "proof used safe", "guest.patching", "delegated"},
+		{"a contract in force, where there is no check", engaged, "", "guest.hardening", "delegated"},
+		{"proven", "", "proof used safe", "guest.patching", "met"},
+		{"proven, and the other check does not apply", "", "proof !used", "guest.patching", "met"},
+		{"met goes before attested", attested, "proof !used", "guest.patching", "met"},
+		{"a pass that proves nothing", "", "!open", "data.sharing", "unverified/unassured"},
+		{"a person said so, on the last day", attested, "", "guest.hardening", "attested"},
+		{"nobody has looked", "", "", "guest.hardening", "unverified"},
+		{"the other's part of a shared duty", assured, "open", "data.sharing", "failing/assured"},
+		{"a shared duty that is engaged", engaged + assured, "!open", "data.sharing", "delegated/assured"},
+		{"a report on its last day", assured, "", "platform.patching", "assured"},
+		{"a report that has ended", stale, "", "platform.patching", "unassured"},
+		{"a report for another region", away, "", "platform.patching", "unassured"},
+		{"a failing check of what is not ours", assured, "!proof", "platform.patching", "assured"},
+		{"a role bound to nobody", nobody, "proof", "platform.patching", "unowned"},
+		{"a shared duty whose other is nobody", nobody, "!open", "data.sharing", "unverified"},
+		{"nothing to do", "", "", "endpoint.devices", "not-applicable"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, j := judged(t, b, parsed(t, b, c.estate), asOf, c.facts)
+			v := j.Verdicts[demarc.DutyIndex(c.duty)]
+			got := string(v.State)
+			if v.Counterpart != "" {
+				got += "/" + string(v.Counterpart)
+			}
+			if got != c.want {
+				t.Errorf("%s is %s, want %s (%+v)", c.duty, got, c.want, v)
+			}
+			if v.State == demarc.Blind && len(v.Missing) == 0 {
+				t.Errorf("%s is blind, and nothing is said to be missing", c.duty)
+			}
+		})
+	}
+}
+
+// A belief that a duty is somebody else's, while it is ours, is the mistake to prevent; others are none.
+func TestMisassumptions(t *testing.T) {
+	b := book(t)
+	est := parsed(t, b, msp+`assumptions:
+  - {id: wrong, duty: guest.patching, holder: provider}
+  - {id: third, duty: guest.hardening, holder: third-party}
+  - {id: right, duty: platform.*, holder: provider}
+  - {id: own, duty: guest.replacement, holder: customer}
+  - {id: half, duty: data.sharing, holder: provider}
+  - {id: others, where: name == 'db', duty: guest.agent-patching, holder: provider}
+`)
+	_, j := judged(t, b, est, asOf, "")
+	var got []string
+	for _, m := range j.Believed {
+		got = append(got, fmt.Sprintf("%s %s %s", demarc.Duties[m.Duty], m.Believed, m.Assumption))
+	}
+	want := []string{"guest.patching provider wrong", "guest.hardening third-party third", "data.sharing provider half"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The first team that matches does the organization's part.
+func TestTeams(t *testing.T) {
+	b := book(t)
+	est := parsed(t, b, "teams:\n  - {team: web, where: name == 'web', duties: [guest.*]}\n  - {team: all, duties: [guest.patching, data.*]}\n")
+	_, j := judged(t, b, est, asOf, "")
+	for duty, want := range map[demarc.DutyID]string{"guest.patching": "web", "data.sharing": "all", "network.firewall": ""} {
+		if got := j.Teams[demarc.DutyIndex(duty)]; got != want {
+			t.Errorf("%s is of team %q, want %q", duty, got, want)
+		}
+	}
+	if _, j := judged(t, b, &estate.Estate{}, asOf, ""); j.Teams != nil {
+		t.Error("no teams are declared, and there are some")
+	}
+}
+
+// Nothing is met without a successful read of what proves it; every duty has a state; and judging twice is the same.
+func TestNothingIsMetUnread(t *testing.T) {
+	b := book(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		var facts []string
+		for _, name := range []string{"proof", "safe", "used", "open"} {
+			if sign := rapid.SampledFrom([]string{"-", "", "!", "?"}).Draw(rt, name); sign != "-" {
+				facts = append(facts, sign+name)
+			}
+		}
+		var text string
+		for _, part := range []string{rapid.SampledFrom([]string{"", engaged, lapsed}).Draw(rt, "contract"), attested, excepted, assured, nobody} {
+			if rapid.Bool().Draw(rt, "part") {
+				text += part
+			}
+		}
+		est := parsed(t, b, text)
+		p, j := judged(t, b, est, asOf, strings.Join(facts, " "))
+		_, again := judged(t, b, est, asOf, strings.Join(facts, " "))
+		if diff := cmp.Diff(j, again); diff != "" {
+			rt.Fatalf("judged twice:\n%s", diff)
+		}
+		for d, v := range j.Verdicts {
+			a := p.Assignments[d]
+			ours := a.Tenant() || a.Engaged != ""
+			switch v.State {
+			case demarc.Met:
+				proven := false
+				for _, c := range v.Checks {
+					proven = proven || c.Result == demarc.CheckPass && c.ID == "aws/thing/proof"
+					if c.Result == demarc.CheckFail || c.Result == demarc.CheckUnknown {
+						rt.Fatalf("%s is met, and %s is %s", a.Duty, c.ID, c.Result)
+					}
+				}
+				if !proven {
+					rt.Fatalf("%s is met, and nothing proves it", a.Duty)
+				}
+			case demarc.Assured, demarc.Unassured, demarc.NobodysDuty, demarc.NoState:
+				if ours {
+					rt.Fatalf("%s is ours, and %s", a.Duty, v.State)
+				}
+			case "":
+				rt.Fatalf("%s has no state", a.Duty)
+			default:
+				if !ours {
+					rt.Fatalf("%s is not ours, and %s", a.Duty, v.State)
+				}
+			}
+		}
+	})
+}

@@ -184,8 +184,7 @@ func (c *cancellable) Read(p []byte) (int, error) {
 type stopError struct{ error }
 
 // opened sees through compression and encodings.
-func opened(in io.Reader) (*bufio.Reader, error) {
-	r := bufio.NewReaderSize(in, sniffed)
+func opened(r *bufio.Reader) (*bufio.Reader, error) {
 	for range 3 {
 		head, err := r.Peek(4)
 		if err != nil && !errors.Is(err, io.EOF) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/collect"
@@ -72,9 +73,18 @@ func (f *framer) emit(p *plan, m member, body []byte, offset int64) error {
 	return nil
 }
 
+// buffers are reused: a directory may hold a hundred thousand small files.
+var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, sniffed) }}
+
 // read takes the whole input.
 func (f *framer) read(in io.Reader) error {
-	r, err := opened(in)
+	outer := buffers.Get().(*bufio.Reader) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	outer.Reset(in)
+	defer func() {
+		outer.Reset(nil)
+		buffers.Put(outer)
+	}()
+	r, err := opened(outer)
 	if err != nil {
 		return err
 	}
@@ -152,7 +162,11 @@ func (f *framer) json(r *bufio.Reader) error {
 	if first.whole {
 		return f.template(r, &first)
 	}
-	d := jscan.NewDecoder(r, blockSize)
+	size := blockSize
+	if len(head) < sniffed {
+		size = len(head) + 1 // the whole of a small file
+	}
+	d := jscan.NewDecoder(r, size)
 	for n := 0; ; n++ {
 		c, err := d.Kind()
 		if errors.Is(err, io.EOF) {

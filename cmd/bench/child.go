@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/pprof"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/catalog"
+	"github.com/demarc/demarc/internal/cli"
+	"github.com/demarc/demarc/internal/collect/file"
+	"github.com/demarc/demarc/internal/estate"
+	"github.com/demarc/demarc/internal/rulebook"
+	"github.com/demarc/demarc/internal/scan"
+)
+
+// childCommand runs the real pipeline once in a process of its own, whose memory and processor time are then its own.
+const childCommand = "child"
+
+// asOf is the day of every run: generated documents are of the two years before.
+var asOf = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+
+// reading is what one child measured of itself.
+type reading struct {
+	Documents   int64         `json:"documents"`
+	Resources   int           `json:"resources"`
+	Bytes       int64         `json:"bytes"` // of input, as it lies in the files
+	Conditions  int64         `json:"conditions"`
+	Wall        time.Duration `json:"wall"` // of collecting, settling, resolving and judging
+	CPU         time.Duration `json:"cpu"`
+	Catalog     time.Duration `json:"catalog"`      // until the catalog and the estate were read
+	Allocations uint64        `json:"allocations"`  // during Wall
+	Allocated   uint64        `json:"allocated"`    // bytes
+	PeakMemory  int64         `json:"peak_memory"`  // bytes resident at most, of the whole process
+	LiveMemory  uint64        `json:"live_memory"`  // bytes of the result
+	Incomplete  bool          `json:"incomplete"`   // something could not be read: the measurement means nothing
+	Unknown     int64         `json:"unclassified"` // documents that the catalog does not know
+}
+
+func child(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet(childCommand, flag.ContinueOnError)
+	catalogDir := flags.String("catalog", "", "")
+	cpus := flags.Int("cpus", 1, "")
+	estatePath := flags.String("estate", "", "")
+	cpuProfile := flags.String("cpuprofile", "", "")
+	memProfile := flags.String("memprofile", "", "")
+	command := flags.Bool("command", false, "run the command line instead, as a person would")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	runtime.GOMAXPROCS(*cpus)
+	if *command {
+		return commandLine(ctx, flags.Args())
+	}
+	begin := time.Now()
+	systems := []fs.FS{catalog.Files}
+	if *catalogDir != "" {
+		systems = append(systems, os.DirFS(*catalogDir))
+	}
+	book, err := rulebook.Load(systems...)
+	if err != nil {
+		return err
+	}
+	est := &estate.Estate{}
+	if *estatePath != "" {
+		if est, err = estate.Load(*estatePath, book.Parties()); err != nil {
+			return err
+		}
+	}
+	sources, size, err := sourcesOf(book, flags.Args())
+	if err != nil {
+		return err
+	}
+	r := reading{Catalog: time.Since(begin), Bytes: size}
+	if *cpuProfile != "" {
+		f, err := os.Create(*cpuProfile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+	}
+	result, err := r.measure(ctx, scan.Config{Book: book, Estate: est, AsOf: asOf, Sources: sources, Workers: *cpus})
+	pprof.StopCPUProfile()
+	if err != nil {
+		return err
+	}
+	if *memProfile != "" {
+		if err := heapProfile(*memProfile); err != nil {
+			return err
+		}
+	}
+	r.PeakMemory = peakMemory()
+	runtime.KeepAlive(result)
+	return json.NewEncoder(out).Encode(r)
+}
+
+// measure runs the pipeline and notes what it took.
+func (r *reading) measure(ctx context.Context, c scan.Config) (*scan.Result, error) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	begin, cpu := time.Now(), processorTime()
+	result, err := scan.Run(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	r.Wall, r.CPU = time.Since(begin), processorTime()-cpu
+	runtime.ReadMemStats(&after)
+	r.Allocations, r.Allocated = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
+	r.LiveMemory = after.HeapAlloc
+	r.Documents, r.Resources = result.Documents, len(result.Findings)
+	r.Incomplete = result.Incomplete()
+	r.Unknown = int64(result.Notes.Count[demarc.NoteUnclassified])
+	for i := range result.Findings {
+		svc := result.Findings[i].Item.Service
+		r.Conditions += int64(len(svc.Lines) + len(svc.Checks))
+	}
+	return result, nil
+}
+
+func heapProfile(name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	runtime.GC()
+	return pprof.Lookup("heap").WriteTo(f, 0)
+}
+
+// commandLine is the product's main, and tells on standard error when its first output came, in nanoseconds since 1970.
+func commandLine(ctx context.Context, args []string) error {
+	first := &firstWrite{}
+	code := cli.Main(ctx, args, cli.Streams{In: os.Stdin, Out: first, Err: io.Discard}, os.Getenv)
+	if code == 1 {
+		return fmt.Errorf("%s: exit code %d", strings.Join(args, " "), code)
+	}
+	_, err := fmt.Fprintln(os.Stderr, first.at.UnixNano())
+	return err
+}
+
+type firstWrite struct{ at time.Time }
+
+func (w *firstWrite) Write(p []byte) (int, error) {
+	if w.at.IsZero() {
+		w.at = time.Now()
+	}
+	return len(p), nil
+}
+
+// sourcesOf returns the sources of a few paths, and how many bytes their files have.
+func sourcesOf(book *rulebook.Rulebook, paths []string) ([]scan.Source, int64, error) {
+	var out []scan.Source
+	var size int64
+	envelopes := book.EnvelopeIndex()
+	for _, path := range paths {
+		inputs, _, err := file.Find(path, demarc.Source{Name: path})
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, in := range inputs {
+			out = append(out, &file.Source{Input: in, Stdin: os.Stdin, Envelopes: envelopes})
+			if info, err := os.Stat(in.Path); err == nil {
+				size += info.Size()
+			}
+		}
+	}
+	return out, size, nil
+}
+
+// spawn runs a child and returns what it measured.
+func spawn(ctx context.Context, args ...string) (reading, error) {
+	var r reading
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, os.Args[0], append([]string{childCommand}, args...)...) //nolint:gosec // this program itself
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return r, fmt.Errorf("measure %s: %w: %s", strings.Join(args, " "), err, stderr.String())
+	}
+	return r, json.Unmarshal(out, &r)
+}
+
+// peakMemory returns how much memory of the process was resident at most, in bytes; 0 where the system does not tell.
+func peakMemory() int64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
+			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n << 10
+		}
+	}
+	return 0
+}

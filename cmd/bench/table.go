@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// table prints the measurements, those that have a figure to reach beside it.
+func (r *report) table(out io.Writer) error {
+	fmt.Fprintf(out, "%s on %s, %d processors; %s; %d resources of each format in %d accounts; medians of %d runs.\n",
+		r.Go, r.System, r.CPUs, r.Day, r.Resources, r.Accounts, r.Runs)
+	w := tabwriter.NewWriter(out, 2, 0, 2, ' ', tabwriter.AlignRight)
+	if len(r.Formats) > 0 {
+		fmt.Fprintf(w, "\nformat\tdocuments\tKB each\tconditions each\tdecode-only MB/s\tcpus\tresources/s\tper CPU-s\tMB per CPU-s\tof decode-only\tof map and CEL\tallocations each\tpeak MB\tonce ms\t\n")
+		for i := range r.Formats {
+			f := &r.Formats[i]
+			for _, on := range f.On {
+				fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f\t%.0f\t%d\t%.0f\t%.0f\t%.0f\t%.0f %%\t%.1f x\t%.0f\t%.0f\t%.0f\t\n", f.Format, f.Documents,
+					ratio(float64(f.Bytes)/1e3, float64(f.Documents)), f.Conditions, f.Decode.megabytes(), on.CPUs,
+					ratio(float64(f.Resources), on.Wall.Seconds()), ratio(float64(f.Resources), on.CPU.Seconds()),
+					ratio(float64(f.Bytes)/1e6, on.CPU.Seconds()), 100*on.OfDecodeOnly, on.OfMapAndCEL, on.Allocations,
+					float64(on.PeakMemory)/(1<<20), float64(on.Once)/float64(time.Millisecond))
+			}
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if len(r.Growth) > 0 {
+		fmt.Fprintf(w, "\ngrowth, AWS Config, 1 processor\tresources\tMB\tµs each\tallocations each\tpeak MB\tonce ms\t\n")
+		for _, g := range r.Growth {
+			fmt.Fprintf(w, "%s\t%d\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t\n", g.What, g.Resources, float64(g.Bytes)/1e6, g.PerResource, g.Allocations,
+				float64(g.PeakMemory)/(1<<20), float64(g.Once)/float64(time.Millisecond))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(w, "\nwhat\tfigure to reach\tmeasured\t\n")
+	for _, row := range r.figures() {
+		fmt.Fprintf(w, "%s\t%s\t%s\t\n", row[0], row[1], row[2])
+	}
+	return w.Flush()
+}
+
+// figures returns what is to be reached, and what was measured. Nothing here passes or fails: a shared machine is no judge.
+func (r *report) figures() [][3]string {
+	out := [][3]string{}
+	add := func(what, figure, format string, args ...any) {
+		out = append(out, [3]string{what, figure, fmt.Sprintf(format, args...)})
+	}
+	for i := range r.Formats {
+		f := &r.Formats[i]
+		if f.Format != "awsconfig" || len(f.On) == 0 {
+			continue
+		}
+		one := f.On[0]
+		add(fmt.Sprintf("AWS Config, %.0f conditions each, against decode-only", f.Conditions), "50 %, better 60 %", "%.0f %%", 100*one.OfDecodeOnly)
+		add("resources per CPU-second", "150,000", "%.0f", ratio(float64(f.Resources), one.CPU.Seconds()))
+		add("against encoding/json to a map with CEL", "5 x", "%.1f x", one.OfMapAndCEL)
+		add("allocations per resource", "10", "%.0f", one.Allocations)
+		if len(f.On) > 1 {
+			two := f.On[1]
+			add(fmt.Sprintf("%d processors against %d, without what is done once", two.CPUs, one.CPUs), "1.8 x on an idle machine", "%.2f x",
+				ratio((one.Wall-one.Once).Seconds(), (two.Wall-two.Once).Seconds()))
+			add(fmt.Sprintf("peak memory on %d processors, %d resources", two.CPUs, f.Resources), "128 MB", "%.0f MB", float64(two.PeakMemory)/(1<<20))
+		}
+	}
+	var smallest, largest *growthReport
+	for i := range r.Growth {
+		g := &r.Growth[i]
+		if g.What != r.Growth[0].What {
+			break
+		}
+		if smallest == nil {
+			smallest = g
+		}
+		largest = g
+	}
+	if largest != nil && largest != smallest {
+		add(fmt.Sprintf("µs per resource at %d against %d", largest.Resources, smallest.Resources), "within 10 %", "%+.0f %%", 100*(ratio(largest.PerResource, smallest.PerResource)-1))
+		add("peak memory of the same", "within 10 %", "%+.0f %%", 100*(ratio(float64(largest.PeakMemory), float64(smallest.PeakMemory))-1))
+	}
+	if r.Start.Services > 0 {
+		add("command start to first output", "100 ms", "%d ms", r.Start.FirstOutput.Milliseconds())
+		add(fmt.Sprintf("catalog of %d services and %d conditions read", r.Start.Services, r.Start.Expressions), "150 ms", "%d ms", r.Start.Catalog.Milliseconds())
+		add(fmt.Sprintf("catalog of %d services read", r.Start.LargeOnes), "-", "%d ms", r.Start.Large.Milliseconds())
+	}
+	return out
+}

@@ -800,8 +800,13 @@ func (s *settler) clusterRoles() {
 			v.operator = r.roles.operator
 		}
 	}
+	own := s.ownClusters()
 	for _, r := range s.live {
 		if r.provider != "kubernetes" {
+			continue
+		}
+		if p := own[lower(r.account)]; p != nil {
+			r.roles = &observedRoles{host: p.Roles[demarc.Host], operator: p.Roles[demarc.Operator]}
 			continue
 		}
 		if r.roles == nil {
@@ -812,6 +817,24 @@ func (s *settler) clusterRoles() {
 			r.roles.operator = v.operator
 		}
 	}
+}
+
+// ownClusters returns whose a cluster is by its own resource in its cloud, by the cluster's name: an EKS cluster "shop" in
+// the inventory says more of the cluster "shop" than labels do. A name that two have says nothing.
+func (s *settler) ownClusters() map[string]*rulebook.Provider {
+	own := map[string]*rulebook.Provider{}
+	for _, r := range s.live {
+		if r.service.Archetype.ID != "managed-kubernetes" || r.provider == "kubernetes" {
+			continue
+		}
+		name := lower(r.name)
+		if _, twice := own[name]; twice {
+			own[name] = nil
+			continue
+		}
+		own[name] = s.inv.book.Providers[r.provider]
+	}
+	return own
 }
 
 // presume gives rare, unknown facts of some kind the value that the catalog presumes.

@@ -20,8 +20,8 @@ var asOf = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 var axes = map[string][]demarc.Value{
 	"a": {demarc.Bool(false), demarc.Bool(true)},
 	"b": {demarc.Bool(false), demarc.Bool(true)},
-	"n": ints(-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 100),
-	"s": texts("", "x", "y", "xy", "yx", "x~", "y~", "~another~", "1.29", "1.30", "1.31", "0", "999999", "2"),
+	"n": ints(0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
+	"s": texts("", "x", "y", "xy", "x~", "~another~", "1.29", "1.30", "2"),
 }
 
 func ints(list ...int64) (out []demarc.Value) {
@@ -135,6 +135,8 @@ func TestProofAgainstBruteForce(t *testing.T) {
 		choices := make([]rulebook.Choice, states)
 		reached := map[int]bool{}
 		facts := make(rulebook.FactList, len(svc.Facts))
+		type asked struct{ line, state int }
+		truths := map[asked]rulebook.Tri{} // by line, and the digits of the facts that it reads
 		for n := range states {
 			known := true
 			for i, name := range factNames {
@@ -142,7 +144,20 @@ func TestProofAgainstBruteForce(t *testing.T) {
 				facts[svc.FactIndex(name)] = fact(i, digit)
 				known = known && !(unknownAxis(i) && digit == 0)
 			}
-			c := svc.Choose(duty, func(line int) rulebook.Tri { return svc.Lines[line].When.Eval(svc, facts, asOf).Truth })
+			c := svc.Choose(duty, func(line int) rulebook.Tri {
+				key := asked{line: line}
+				for i, name := range factNames {
+					if slices.Contains(svc.Lines[line].When.Reads, svc.FactIndex(name)) {
+						key.state += n / at[i] % sizes[i] * at[i]
+					}
+				}
+				truth, ok := truths[key]
+				if !ok {
+					truth = svc.Lines[line].When.Eval(svc, facts, asOf).Truth
+					truths[key] = truth
+				}
+				return truth
+			})
 			if c.Outcome == nil {
 				t.Fatalf("no outcome\n%s", text)
 			}

@@ -43,12 +43,12 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 	if !r.scan(plan, c, doc, body) {
 		return
 	}
-	typ := plan.text(c, "resourceType")
+	typ := r.name(plan, c, "resourceType")
 	if typ == "" {
 		r.note(demarc.NoteRefused, doc.Pos, "expected a configuration item with a resourceType")
 		return
 	}
-	status := plan.text(c, "configurationItemStatus")
+	status := r.name(plan, c, "configurationItemStatus")
 	if strings.Contains(status, "Deleted") || strings.Contains(status, "NotRecorded") {
 		r.note(demarc.NoteSkipped, doc.Pos, "%s %s is %s", typ, plan.text(c, "resourceId"), status)
 		return
@@ -68,9 +68,9 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 	if ref == nil {
 		return
 	}
-	at := surroundings{account: plan.text(c, "accountId"), region: plan.text(c, "awsRegion")}
+	at := surroundings{account: r.name(plan, c, "accountId"), region: r.name(plan, c, "awsRegion")}
 	if at.account == "" {
-		at.account = plan.text(c, "awsAccountId")
+		at.account = r.name(plan, c, "awsAccountId")
 	}
 	arn, id := plan.text(c, "arn"), plan.text(c, "resourceId")
 	if fromARN := arnParts(arn); fromARN.account != "" && at.account == "" {
@@ -420,9 +420,9 @@ func (r *Reader) cai(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document)
 	if !r.scan(plan, c, doc, doc.Body) {
 		return
 	}
-	typ := plan.text(c, "assetType")
+	typ := r.name(plan, c, "assetType")
 	if typ == "" {
-		typ = plan.text(c, "asset_type")
+		typ = r.name(plan, c, "asset_type")
 	}
 	name := plan.text(c, "name")
 	if typ == "" || name == "" {
@@ -437,7 +437,7 @@ func (r *Reader) cai(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document)
 	if ref == nil {
 		return
 	}
-	at := surroundings{region: plan.text(c, "resource.location"), account: gcpProject(name)}
+	at := surroundings{region: r.name(plan, c, "resource.location"), account: gcpProject(name)}
 	number := ""
 	jscan.Elements(plan.raw(c, "ancestors"), func(e []byte) bool {
 		number, _ = strings.CutPrefix(scalarText(e), "projects/")
@@ -524,7 +524,7 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 	if !r.scan(plan, c, doc, doc.Body) {
 		return
 	}
-	kind, version := plan.text(c, "kind"), plan.text(c, "apiVersion")
+	kind, version := r.name(plan, c, "kind"), r.name(plan, c, "apiVersion")
 	typ := ""
 	if kind == "" && doc.Context != "" { // items of a list do not repeat it
 		typ = doc.Context
@@ -555,7 +555,7 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 	rec := r.element(plan, c, doc, ref, surroundings{account: cluster})
 	rec.typ, rec.name, rec.account = typ, name, cluster
 	parts := []string{"kubernetes", cluster}
-	namespace := plan.text(c, "metadata.namespace")
+	namespace := r.name(plan, c, "metadata.namespace")
 	if namespace != "" {
 		parts = append(parts, namespace)
 	}

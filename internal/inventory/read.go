@@ -70,6 +70,9 @@ type Reader struct {
 	captures map[demarc.Dialect]*jscan.Captures
 	cache    map[cacheKey]map[string]uint32
 	scratch  []byte
+	values   [][]byte                     // scratch
+	tagSets  map[string]map[string]string // by raw text
+	names    map[string]string            // by raw text
 	out      []*record
 	notes    Notes
 	denials  []denial
@@ -190,7 +193,7 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 		}
 	}
 	for _, slot := range plan.tags {
-		if rec.tags = tags(c.Get(slot), rec.tags); rec.tags != nil {
+		if rec.tags = r.tags(c.Get(slot)); rec.tags != nil {
 			break
 		}
 	}
@@ -225,6 +228,15 @@ func (r *Reader) fill(plan *dialectPlan, c *jscan.Captures, t templatePlan, at s
 	if len(t) == 0 {
 		return "", false
 	}
+	if len(t) == 1 && t[0].path != nil {
+		what, _ := t[0].path.look(c, plan.fold, plan.single, &r.values)
+		for _, raw := range what.values {
+			if text = scalarText(raw); text != "" {
+				break
+			}
+		}
+		return text, text != ""
+	}
 	whole = true
 	var b strings.Builder
 	for _, part := range t {
@@ -240,7 +252,7 @@ func (r *Reader) fill(plan *dialectPlan, c *jscan.Captures, t templatePlan, at s
 			}
 		}
 		if part.path != nil {
-			what, _ := part.path.look(c, plan.fold, plan.single)
+			what, _ := part.path.look(c, plan.fold, plan.single, &r.values)
 			for _, raw := range what.values {
 				if v = scalarText(raw); v != "" {
 					break
@@ -289,7 +301,7 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 	}
 	secret := sensitiveMask(plan, c, doc)
 	for _, f := range t.facts {
-		what, asked := f.path.look(c, plan.fold, plan.single)
+		what, asked := f.path.look(c, plan.fold, plan.single, &r.values)
 		fact := &s.Facts[f.fact]
 		sensitive := fact.Sensitive
 		if secret != nil && slices.ContainsFunc(f.path, func(a altPlan) bool { return unknownAt(secret, a.keys) }) {
@@ -457,14 +469,17 @@ func unknownAt(mask []byte, keys []string) bool {
 	}
 }
 
+// none is the list of no references. It has no room, so that adding to it makes another.
+var none = []string{}
+
 // references returns the ids that a path leads to: an empty list where there certainly are none, nil where
 // nobody knows. A reference of a template to its own resource is its logical id behind "#".
 func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, p pathPlan) []string {
-	what, _ := p.look(c, plan.fold, plan.single)
+	what, _ := p.look(c, plan.fold, plan.single, &r.values)
 	if !what.present && (doc.Summary || !plan.delivered(c, p)) {
 		return nil
 	}
-	out := []string{}
+	out := none
 	if !what.present && doc.Form == demarc.FormTemplate && slices.ContainsFunc(p, func(a altPlan) bool { return unresolvedAbove(doc.Body, a.keys, plan.fold) }) {
 		return []string{"#"}
 	}
@@ -497,6 +512,34 @@ func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 		}
 	}
 	return out
+}
+
+// tags reads tags in any of their forms. Resources whose tags are the same share them.
+func (r *Reader) tags(raw []byte) map[string]string {
+	if jscan.IsNull(raw) {
+		return nil
+	}
+	known, ok := r.tagSets[string(raw)]
+	if !ok {
+		known = tags(raw, nil)
+		if len(raw) <= maxCachedRaw && len(r.tagSets) < maxCached {
+			r.tagSets[string(raw)] = known
+		}
+	}
+	return known
+}
+
+// name returns the text in a known slot, of which there are few: accounts, regions, types.
+func (r *Reader) name(plan *dialectPlan, c *jscan.Captures, member string) string {
+	raw := plan.raw(c, member)
+	if known, ok := r.names[string(raw)]; ok {
+		return known
+	}
+	text := scalarText(raw)
+	if len(raw) <= maxCachedRaw && len(r.names) < maxCached {
+		r.names[string(raw)] = text
+	}
+	return text
 }
 
 // tags reads tags in any of their forms: an object, or a list of {Key, Value}.

@@ -104,18 +104,20 @@ type found struct {
 	present bool // the value at the plain keys was there, though it may have held no element
 }
 
-// look finds the values of a path in captured slots.
-func (p pathPlan) look(c *jscan.Captures, fold, single bool) (found, rulebook.Question) {
+// look finds the values of a path in captured slots. They are put into scratch, and good until it is used again.
+func (p pathPlan) look(c *jscan.Captures, fold, single bool, scratch *[][]byte) (found, rulebook.Question) {
 	for _, a := range p {
 		raw := c.Get(a.slot)
 		if jscan.IsNull(raw) {
 			continue
 		}
 		if len(a.rest) == 0 {
-			return found{[][]byte{raw}, true}, a.asked
+			*scratch = append((*scratch)[:0], raw)
+			return found{*scratch, true}, a.asked
 		}
-		f := found{}
+		f := found{values: (*scratch)[:0]}
 		walk(raw, a.rest, fold, single, func(v []byte) { f.values = append(f.values, v) })
+		*scratch = f.values
 		gathers := false
 		for _, s := range a.rest {
 			gathers = gathers || s.Kind == rulebook.StepEach

@@ -426,3 +426,39 @@ func TestNodes(t *testing.T) {
 		t.Errorf("nodes that name nobody: %+v", h)
 	}
 }
+
+// Adding a line changes only what it matches: other duties keep their answer whatever it asks, and where it certainly does
+// not hold, or a line before it decides, its own duty does too.
+func TestLineChangesOnlyWhatItMatches(t *testing.T) {
+	const line = "  - id: %s\n    when: %q\n    moves: {%s: {holder: %s, part: Does it.}}\n    because: The setting says so.\n    source: page\n"
+	rapid.Check(t, func(t *rapid.T) {
+		duties := []string{"guest.patching", "platform.patching", "host.patching"}
+		one := fmt.Sprintf(line, "one", rapid.SampledFrom(conditions).Draw(t, "one"), duties[0], "operator")
+		moved := rapid.SampledFrom(duties).Draw(t, "duty")
+		two := fmt.Sprintf(line, "two", rapid.SampledFrom(conditions).Draw(t, "two"), moved, rapid.SampledFrom([]string{"tenant", "operator", "host"}).Draw(t, "holder"))
+		before, after := small(t, "lines:\n"+one), small(t, "lines:\n"+one+two)
+		with := after.Service("aws/thing")
+		if err := with.Compile(); err != nil {
+			t.Fatal(err)
+		}
+		facts := unknown(with)
+		for i := range facts {
+			if rapid.Bool().Draw(t, "known") {
+				facts[i] = demarc.Fact{Value: valueFor(t, with, i)}
+			}
+		}
+		first := with.Lines[0].When.Eval(with, rulebook.FactList(facts), asOf)
+		second := with.Lines[1].When.Eval(with, rulebook.FactList(facts), asOf)
+		decided := moved == duties[0] && first.Truth == rulebook.True
+		old := resolve(t, responsibility.New(before, &estate.Estate{}, asOf), item(before.Service("aws/thing"), inventory.NewTable(), facts))
+		got := resolve(t, responsibility.New(after, &estate.Estate{}, asOf), item(with, inventory.NewTable(), facts))
+		for i := range old {
+			if string(old[i].Duty) == moved && !decided && (second.Truth != rulebook.False || len(second.Presumed) > 0) {
+				continue
+			}
+			if old[i].Holder != got[i].Holder || old[i].Assumed != got[i].Assumed || !cmp.Equal(old[i].Parts, got[i].Parts) || !cmp.Equal(old[i].Missing, got[i].Missing) {
+				t.Fatalf("%s changes:\n%s", old[i].Duty, cmp.Diff(old[i], got[i]))
+			}
+		}
+	})
+}

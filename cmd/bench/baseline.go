@@ -115,7 +115,7 @@ func mapAndCEL(s *sample, book *rulebook.Rulebook, limit int) (rate, error) {
 // refOf finds the type of a document whose dialect says it in the document itself; nil for the others.
 func refOf(book *rulebook.Rulebook, d *demarc.Document, doc map[string]any) *rulebook.TypeRef {
 	text := func(key string) string { s, _ := doc[key].(string); return s }
-	switch d.Dialect { //nolint:exhaustive // the others say it by where they lie
+	switch d.Dialect { // the others say it by where they lie
 	case demarc.AWSConfig:
 		return book.Find(d.Dialect, text("resourceType"))
 	case demarc.CAI:

@@ -78,6 +78,7 @@ func rename(service *yaml.Node, suffix string) {
 			for _, e := range n.Content {
 				types(e)
 			}
+		case yaml.DocumentNode, yaml.AliasNode: // there are none in a catalog's file
 		}
 	}
 	for i := 0; i+1 < len(service.Content); i += 2 {

@@ -130,7 +130,7 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 		if b.dir, err = os.MkdirTemp("", "demarc-bench-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(b.dir)
+		defer func() { _ = os.RemoveAll(b.dir) }()
 	}
 	if b.book, err = rulebook.Load(catalog.Files); err != nil {
 		return err

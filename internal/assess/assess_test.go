@@ -79,7 +79,7 @@ func judged(t testing.TB, b *rulebook.Rulebook, est *estate.Estate, day time.Tim
 	for i := range list {
 		list[i] = demarc.Fact{Origin: demarc.Absent}
 	}
-	for _, f := range strings.Fields(facts) {
+	for f := range strings.FieldsSeq(facts) {
 		name := strings.TrimLeft(f, "!?")
 		fact := demarc.Fact{Value: demarc.Bool(f[0] != '!')}
 		if f[0] == '?' {

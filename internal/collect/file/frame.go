@@ -78,7 +78,7 @@ var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, sniffe
 
 // read takes the whole input.
 func (f *framer) read(in io.Reader) error {
-	outer := buffers.Get().(*bufio.Reader) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	outer := buffers.Get().(*bufio.Reader) // the pool holds nothing else
 	outer.Reset(in)
 	defer func() {
 		outer.Reset(nil)

@@ -8,6 +8,7 @@ type Document struct {
 	Envelope string // awsapi, openstack, vsphere, graph: the member it was found under, "servers[]" or "cluster"; "" for a whole body
 	Context  string // graph: the last part of @odata.context; kubernetes: the kind of the List it was in, without "List"
 	Summary  bool   // a projection or a list that leaves members out
+	More     bool   // it lay in a page that says that another follows
 	Body     []byte
 	Source   *Source
 	Pos      Position

@@ -65,7 +65,6 @@ var onlyIn = map[string][]string{
 	"github.com/vmware/":          {"internal/collect/*"},
 	"github.com/gophercloud/":     {"internal/collect/*"},
 	"github.com/microsoftgraph/":  {"internal/collect/*"},
-	"golang.org/x/sync/errgroup":  {"internal/scan", "internal/collect", "internal/collect/*", "internal/cli", "internal/store", "internal/web", "internal/api"},
 	"github.com/mattn/go-runewid": {"internal/report/*"},
 }
 

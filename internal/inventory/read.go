@@ -41,6 +41,7 @@ type record struct {
 	pos           demarc.Position
 	source        *demarc.Source
 	sequence      int64
+	more          bool  // it lay in a page that says that another follows
 	local         bool  // the id is an address within the input
 	inside        bool  // the guest.* duties count at a more specific resource
 	hidden        []int // facts that the document itself calls sensitive
@@ -182,7 +183,7 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 	s := ref.Service
 	rec := &record{
 		ref: ref, service: s, provider: s.Provider, typ: ref.Type, pos: doc.Pos, source: doc.Source, sequence: doc.Sequence,
-		account: at.account, region: at.region, rank: rankObserved,
+		account: at.account, region: at.region, rank: rankObserved, more: doc.More,
 	}
 	if doc.Source != nil {
 		if rec.account == "" {

@@ -665,9 +665,32 @@ func (s *settler) attach(parent *record, pieces []*record) {
 		}
 		parent.origins = append(parent.origins, p.pos)
 	}
+	for _, ref := range unfinished(pieces) {
+		for _, f := range ref.Facts {
+			if elements, ok := lists[f.Fact]; ok {
+				lists[f.Fact] = append(elements, demarc.Value{})
+			}
+		}
+	}
 	for i, elements := range lists {
 		parent.row.set(i, demarc.Fact{Value: demarc.List(parent.service.Facts[i].Type, elements...)})
 	}
+}
+
+// unfinished returns the types of parts whose last page is not there: every page says that another follows.
+func unfinished(pieces []*record) []*rulebook.TypeRef {
+	var out []*rulebook.TypeRef
+	ended := map[*rulebook.TypeRef]bool{}
+	for _, p := range pieces {
+		ended[p.ref] = ended[p.ref] || !p.more
+	}
+	for _, p := range pieces {
+		if !ended[p.ref] {
+			ended[p.ref] = true
+			out = append(out, p.ref)
+		}
+	}
+	return out
 }
 
 // open reports whether a part that has nothing to say of a list, for this reason, leaves it open.

@@ -60,7 +60,7 @@ func (f *framer) place(offset int64) demarc.Position {
 
 func (f *framer) emit(p *plan, m member, body []byte, offset int64) error {
 	d := demarc.Document{
-		Dialect: p.dialect, Form: m.form, Envelope: m.envelope, Context: p.context, Summary: p.summary,
+		Dialect: p.dialect, Form: m.form, Envelope: m.envelope, Context: p.context, Summary: p.summary, More: p.more,
 		Body: body, Source: f.s.Input.Source, Pos: f.place(offset), Sequence: f.sequence,
 	}
 	if p.form != demarc.FormResource {

@@ -129,6 +129,16 @@ func (sk sketch) top() []string {
 	return out
 }
 
+// continued reports whether a body says that another page follows it.
+func (sk sketch) continued() bool {
+	for _, key := range []string{"@odata.nextLink", "NextToken", "nextToken", "NextMarker", "Marker"} {
+		if v := sk[key]; v != "" && v != "null" {
+			return true
+		}
+	}
+	return false
+}
+
 // plan is what to do with a top-level object.
 type plan struct {
 	dialect demarc.Dialect
@@ -141,6 +151,7 @@ type plan struct {
 	nothing bool              // it is understood, and there is nothing in it
 	table   bool
 	denied  string
+	more    bool // the body is a page, and another follows
 }
 
 // member is what to do with a member of a top-level object.
@@ -212,7 +223,7 @@ func recognise(sk sketch, env Envelopes) plan {
 	case sk.has("@odata.context"):
 		context := odataContext(str("@odata.context"))
 		if str("value") == "[" {
-			return plan{dialect: demarc.Graph, context: context, members: map[string]member{"value": {each: true, envelope: "value[]"}}}
+			return plan{dialect: demarc.Graph, context: context, members: map[string]member{"value": {each: true, envelope: "value[]"}}, more: sk.continued()}
 		}
 		return plan{dialect: demarc.Graph, context: context}
 	case sk.has("name") && sk.any("assetType", "asset_type"):
@@ -240,7 +251,7 @@ func recognise(sk sketch, env Envelopes) plan {
 		return plan{refuse: fmt.Sprintf("a Google API response of kind %s; demarc reads Cloud Asset Inventory exports: gcloud asset export --content-type=resource", kind)}
 	}
 	if d := claimant(sk, env); d != "" {
-		return plan{dialect: d, members: claimed(sk, env, d)}
+		return plan{dialect: d, members: claimed(sk, env, d), more: sk.continued()}
 	}
 	for _, key := range sk.top() {
 		for _, d := range env.Whole(key) {

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io/fs"
 	"path"
+	"runtime"
 	"slices"
 	"sort"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rule"
@@ -90,7 +92,7 @@ func (l *loader) decode(system fs.FS, name string, into any) bool {
 
 // read takes all files of one catalog. Services are returned: they need the archetypes of all.
 func (l *loader) read(system fs.FS, layer int) []serviceFile {
-	var out []serviceFile
+	var services []string
 	err := fs.WalkDir(system, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -114,15 +116,45 @@ func (l *loader) read(system fs.FS, layer int) []serviceFile {
 		case path.Base(dir) == "frameworks" || path.Base(dir) == "lifecycle":
 			// read by those who need them
 		default:
-			f := serviceFile{layer: layer}
-			if l.decode(system, name, &f) || f.Service.Value != "" { // with its other mistakes, all at once
-				out = append(out, f)
-			}
+			services = append(services, name)
 		}
 		return nil
 	})
 	if err != nil {
 		l.fault(pos{File: "catalog " + strconv.Itoa(layer+1)}, "%v", err)
+	}
+	return l.readServices(system, services, layer)
+}
+
+// readServices decodes the files of services side by side: they are most of what there is to read.
+func (l *loader) readServices(system fs.FS, names []string, layer int) []serviceFile {
+	type decoded struct {
+		file serviceFile
+		data []byte
+		err  error
+	}
+	all := make([]decoded, len(names))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, name := range names {
+		group.Go(func() error {
+			d := &all[i]
+			if d.data, d.err = fs.ReadFile(system, name); d.err == nil {
+				d.err = strictyaml.Decode(name, d.data, &d.file)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // each error is with its file
+	var out []serviceFile
+	for i := range all {
+		d := &all[i]
+		fmt.Fprintf(l.sum, "%s %d\n%s\n", names[i], len(d.data), d.data)
+		l.faults = append(l.faults, mistakes(d.err)...)
+		if d.err == nil || d.file.Service.Value != "" { // with its other mistakes, all at once
+			d.file.layer = layer
+			out = append(out, d.file)
+		}
 	}
 	return out
 }

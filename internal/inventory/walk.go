@@ -75,9 +75,7 @@ func onlyElement(raw []byte) (only []byte, ok bool) {
 	return only, n == 1
 }
 
-func isUnresolved(raw []byte) bool {
-	return len(raw) > 0 && raw[0] == '{' && bytes.Contains(raw[:min(len(raw), 20)], []byte(unresolved))
-}
+func isUnresolved(raw []byte) bool { return bytes.HasPrefix(raw, []byte(`{"`+unresolved+`"`)) }
 
 // openJSON returns the JSON that a string holds, URL-encoded or not; what is no string is returned as it is.
 // It returns nil for a string that holds no JSON.

@@ -81,6 +81,9 @@ func TestProofs(t *testing.T) {
 			}
 			for _, line := range svc.Lines {
 				for _, side := range []string{"applies", "does not apply"} {
+					if side == "does not apply" && len(line.When.Reads) == 0 {
+						continue // it asks nothing: it always applies
+					}
 					if !seen["line "+line.ID+" "+side] {
 						t.Errorf("%s: no case in which line %s %s", p.File, line.ID, side)
 					}

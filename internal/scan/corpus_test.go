@@ -65,7 +65,8 @@ func TestCorpus(t *testing.T) {
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, kind := range dialectFolders {
-		counts[kind] = &count{}
+		c := &count{}
+		counts[kind] = c
 		err := filepath.WalkDir(filepath.Join(dir, kind), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
@@ -87,7 +88,6 @@ func TestCorpus(t *testing.T) {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				c := counts[kind]
 				c.files++
 				c.resources += len(result.Findings)
 				known := slices.ContainsFunc(result.Findings, func(f scan.Finding) bool { return f.Item.Service.ID != "unclassified" && !f.Item.Resource.Implied })

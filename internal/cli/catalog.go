@@ -34,7 +34,7 @@ func (a *app) rulebook() (*rulebook.Rulebook, error) {
 
 func (a *app) catalogCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "catalog", Short: "Look into the catalog, or prove it"}
-	cmd.AddCommand(a.catalogLintCommand(), a.catalogListCommand(), a.catalogShowCommand())
+	cmd.AddCommand(a.catalogLintCommand(), a.catalogListCommand(), a.catalogShowCommand(), a.catalogCoverageCommand())
 	return cmd
 }
 

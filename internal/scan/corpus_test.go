@@ -220,7 +220,7 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-// A run that is interrupted judges what was read by then, says so, and leaves nothing behind.
+// A run that is interrupted ends with what was read by then, says so, and leaves nothing behind.
 func TestInterrupted(t *testing.T) {
 	b, err := book()
 	if err != nil {
@@ -231,8 +231,8 @@ func TestInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !result.Interrupted || !result.Incomplete() || len(result.Findings) == 0 {
-		t.Errorf("interrupted %v, %d resources", result.Interrupted, len(result.Findings))
+	if !result.Interrupted || !result.Incomplete() || result.Documents == 0 {
+		t.Errorf("interrupted %v, %d documents", result.Interrupted, result.Documents)
 	}
 }
 

@@ -122,10 +122,7 @@ const patience = 700 * time.Millisecond
 // after returns a context that ends a moment after ctx does: the time to bring what was done into the open.
 func after(ctx context.Context) context.Context {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() {
-		time.Sleep(patience)
-		cancel()
-	})
+	context.AfterFunc(ctx, func() { time.AfterFunc(patience, cancel) }) // a timer: nobody waits
 	return late
 }
 

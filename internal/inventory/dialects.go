@@ -86,7 +86,7 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 		rec.id = strings.Join([]string{rec.account, rec.region, typ, id}, ":")
 	}
 	if rec.name == "" {
-		if rec.name = plan.text(c, "resourceName"); rec.name == "" {
+		if rec.name = cmp.Or(plan.text(c, "resourceName"), rec.tags["Name"]); rec.name == "" {
 			rec.name = id
 		}
 	}

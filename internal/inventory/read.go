@@ -220,7 +220,7 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 	}
 	at.account, at.region = rec.account, rec.region
 	id, whole := r.fill(plan, c, t.id, at)
-	rec.id, rec.weak = id, !whole
+	rec.id, rec.weak = id, !whole && len(t.id) > 0
 	return rec
 }
 

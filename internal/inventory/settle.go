@@ -371,8 +371,10 @@ func (s *settler) joinWeak() {
 		}
 		live = append(live, r)
 	}
-	s.live = live
-	s.reindex()
+	if len(live) < len(s.live) {
+		s.live = live
+		s.reindex()
+	}
 }
 
 // fits reports whether two records may be in one account and region: where both say one, it must be the same, or one must

@@ -88,7 +88,7 @@ func (a *Assessor) Assess(item *inventory.Item, p *responsibility.Profile) *Judg
 			if cond == nil {
 				continue
 			}
-			res := a.memo.Eval(cond, svc, item.Facts)
+			res := a.memo.Eval(cond, svc, &item.Facts)
 			key = append(key, '0'+byte(res.Truth))
 			for _, m := range res.Missing {
 				key = append(key, byte(m), byte(m>>8), ',')
@@ -174,7 +174,7 @@ func (a *Assessor) check(item *inventory.Item, c *rulebook.Check) demarc.CheckOu
 		}
 	}
 	if c.Applies != nil {
-		switch res := a.memo.Eval(c.Applies, item.Service, item.Facts); res.Truth {
+		switch res := a.memo.Eval(c.Applies, item.Service, &item.Facts); res.Truth {
 		case rulebook.False:
 			out.Result = demarc.CheckNotApplicable
 			return out
@@ -184,7 +184,7 @@ func (a *Assessor) check(item *inventory.Item, c *rulebook.Check) demarc.CheckOu
 		case rulebook.True:
 		}
 	}
-	switch res := a.memo.Eval(c.Pass, item.Service, item.Facts); res.Truth {
+	switch res := a.memo.Eval(c.Pass, item.Service, &item.Facts); res.Truth {
 	case rulebook.True:
 		out.Result = demarc.CheckPass
 	case rulebook.False:

@@ -96,11 +96,18 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 
 // arnParts returns the partition, region and account of an ARN.
 func arnParts(arn string) surroundings {
-	p := strings.SplitN(arn, ":", 6)
-	if len(p) < 6 || p[0] != "arn" {
+	rest, ok := strings.CutPrefix(arn, "arn:")
+	if !ok {
 		return surroundings{}
 	}
-	return surroundings{partition: p[1], region: p[3], account: p[4]}
+	partition, rest, _ := strings.Cut(rest, ":")
+	_, rest, _ = strings.Cut(rest, ":") // the service
+	region, rest, _ := strings.Cut(rest, ":")
+	account, _, ok := strings.Cut(rest, ":")
+	if !ok {
+		return surroundings{}
+	}
+	return surroundings{partition: partition, region: region, account: account}
 }
 
 // envelope reads an element of an API body: AWS SDK and CLI responses, OpenStack, vSphere and Microsoft Graph.

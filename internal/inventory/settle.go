@@ -160,6 +160,9 @@ func (s *settler) projects() {
 // refers to. The reference to a resource of the plan is its address behind "#".
 func (s *settler) planReferences() {
 	for _, r := range s.live {
+		if r.address == "" {
+			continue
+		}
 		of := s.inv.configurations[r.inputKey()][withoutIndexes(r.address)]
 		if len(of) == 0 {
 			continue
@@ -903,7 +906,7 @@ func (s *settler) derive(after bool) {
 				if r.row.At(i).Known() || !after && readsRelation(svc, f.Derive, 0) {
 					continue
 				}
-				res := s.memo.Eval(f.Derive, svc, r.row)
+				res := s.memo.Eval(f.Derive, svc, &r.row)
 				if res.Err != nil {
 					s.note(demarc.NoteCatalog, r.pos, "%s: fact %s of %s: %v", svc.ID, f.Name, r.id, res.Err)
 				}

@@ -621,6 +621,11 @@ func Elements(raw []byte, f func(element []byte) bool) {
 
 // Members calls f with each key and value of a valid object until f returns false. What is no object has no members.
 func Members(raw []byte, f func(key string, value []byte) bool) {
+	members(raw, func(k, v []byte) bool { return f(string(Unquote(k)), v) })
+}
+
+// members is Members with keys as they are written, without their quotes.
+func members(raw []byte, f func(key, value []byte) bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return
 	}
@@ -631,7 +636,7 @@ func Members(raw []byte, f func(key string, value []byte) bool) {
 		if err != nil {
 			return
 		}
-		key := string(Unquote(raw[i+1 : end-1]))
+		key := raw[i+1 : end-1]
 		start := s.space(s.space(end) + 1)
 		if end, err = s.skip(start); err != nil || !f(key, raw[start:end]) {
 			return
@@ -643,18 +648,18 @@ func Members(raw []byte, f func(key string, value []byte) bool) {
 	}
 }
 
-// Member returns the value of a key of a valid object, nil if there is none. With fold, case does not count.
+// Member returns the value of a key of a valid object, nil if there is none. With fold, case does not count. Of a key
+// that is there twice it is the last, as Scan has it.
 func Member(raw []byte, key string, fold bool) []byte {
 	var found []byte
-	Members(raw, func(k string, v []byte) bool {
-		if k == key || fold && len(k) == len(key) && equalFold(k, key) {
+	members(raw, func(k, v []byte) bool {
+		if bytes.IndexByte(k, '\\') >= 0 {
+			k = Unquote(k)
+		}
+		if string(k) == key || fold && len(k) == len(key) && bytes.EqualFold(k, []byte(key)) {
 			found = v
 		}
 		return true
 	})
 	return found
-}
-
-func equalFold(a, b string) bool {
-	return bytes.EqualFold([]byte(a), []byte(b))
 }

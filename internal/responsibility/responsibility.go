@@ -113,7 +113,7 @@ func (r *Resolver) Resolve(item *inventory.Item) (*Profile, error) {
 	key := make([]byte, 0, 160)
 	key = fmt.Appendf(key, "%s\x00%s\x00", svc.ID, item.Resource.Provider)
 	for i, line := range svc.Lines {
-		res := r.memo.Eval(line.When, svc, item.Facts)
+		res := r.memo.Eval(line.When, svc, &item.Facts)
 		results[i] = res
 		key = append(key, '0'+byte(res.Truth))
 		if res.Err != nil {

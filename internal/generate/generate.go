@@ -243,16 +243,17 @@ func (s *shapeSet) share(n int) []int {
 func (s *shapeSet) files(sc *scope) iter.Seq[File] {
 	return func(yield func(File) bool) {
 		if !s.apart {
-			yield(File{Name: s.name(sc, nil, 0), write: func(w io.Writer) error { return s.writeScope(w, sc) }})
+			yield(File{Name: s.name(sc, nil, sc.page), write: func(w io.Writer) error { return s.writeScope(w, sc) }})
 			return
 		}
 		for i, x := range s.shapes {
-			for from := 0; from < sc.count[i]; from += s.page {
-				to := min(from+s.page, sc.count[i])
-				if x.single {
-					to = from + 1
-				}
-				f := File{Name: s.name(sc, x, from/s.page), write: func(w io.Writer) error { return s.writePage(w, sc, i, from, to) }}
+			size := s.page
+			if x.single {
+				size = 1
+			}
+			for from := 0; from < sc.count[i]; from += size {
+				to := min(from+size, sc.count[i])
+				f := File{Name: s.name(sc, x, from/size), write: func(w io.Writer) error { return s.writePage(w, sc, i, from, to) }}
 				if !yield(f) {
 					return
 				}

@@ -20,6 +20,9 @@ import (
 //	self FORM, SHAPE FORM         what identifies this resource, or one of that shape in the same scope: its "hex N",
 //	                              "uuid", "name", "Name" (letters and digits), "digits N", "number". The same in one
 //	                              document, until «next SHAPE»
+//	all KEY                       «value KEY» of every resource of the scope, with commas
+//	line                          a line break: those in the file are left out
+//	scope FORM                    what identifies the stack, the cluster or the page that resources stand in
 //	account FORM, region, zone, page, total, value KEY, team, env, name
 //	if P … else … end             the first in P of 100 documents
 //	rep A B … end                 from A to B times, with commas
@@ -154,9 +157,9 @@ func (c *compiler) directive(text string) (op, error) {
 			}
 		}
 		return o, nil
-	case "time", "region", "zone", "page", "total", "team", "env":
+	case "time", "region", "zone", "page", "total", "team", "env", "line":
 		return o, nil
-	case "value":
+	case "value", "all":
 		o.text = rest
 		return o, nil
 	case "if":
@@ -297,6 +300,8 @@ func (w *writer) do(o *op) {
 		w.integer(o.a + w.r.IntN(o.b-o.a+1))
 	case "one":
 		w.run(o.choices[w.r.IntN(len(o.choices))])
+	case "line":
+		w.b.WriteByte('\n')
 	case "time":
 		fmt.Fprintf(&w.b, "202%d-%02d-%02dT%02d:%02d:%02d.000Z", 4+w.r.IntN(2), 1+w.r.IntN(12), 1+w.r.IntN(28), w.r.IntN(24), w.r.IntN(60), w.r.IntN(60))
 	case "region":
@@ -312,6 +317,8 @@ func (w *writer) do(o *op) {
 		w.b.WriteString(teams[mix(w.key(w.shape, w.index)^1)%uint64(len(teams))])
 	case "env":
 		w.b.WriteString(envs[mix(w.key(w.shape, w.index)^2)%uint64(len(envs))])
+	case "all":
+		w.all(o.text)
 	case "value":
 		if own, ok := w.set.shapes[w.shape].values[o.text]; ok {
 			w.run(own)
@@ -355,6 +362,19 @@ func (w *writer) control(o *op) {
 		w.b.WriteString(text)
 	default:
 		panic("generate: directive " + o.do)
+	}
+}
+
+// all runs a value of every resource of the scope.
+func (w *writer) all(key string) {
+	for shape, n := range w.scope.count {
+		for i := range n {
+			if shape > 0 || i > 0 {
+				w.b.WriteByte(',')
+			}
+			w.begin(shape, i)
+			w.run(w.set.shapes[shape].values[key])
+		}
 	}
 }
 

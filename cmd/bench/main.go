@@ -1,6 +1,6 @@
 // Command bench measures demarc over generated estates.
 //
-//	go run ./cmd/bench generate --resources 100000 --accounts 1000 --format all -o DIR
+//	go run ./cmd/bench generate --resources 100000 --accounts 1000 --dialect all -o DIR
 //	go run ./cmd/bench run --resources 100000 --json FILE --plot FILE.svg
 //
 // It is a program of its own so that what demarc is measured against is no part of the product.
@@ -79,9 +79,9 @@ func numbersFlag(text string) ([]int, error) {
 
 func generateCommand(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("generate", flag.ContinueOnError)
-	resources := flags.Int("resources", 10_000, "resources of each format")
+	resources := flags.Int("resources", 10_000, "resources of each dialect")
 	accounts := flags.Int("accounts", 1000, "accounts, subscriptions, projects or clusters")
-	format := flags.String("format", string(generate.AWSConfig), "format, several with commas, or all")
+	format := flags.String("dialect", string(generate.AWSConfig), "dialect, several with commas, or all")
 	mix := flags.String("mix", "", "plain, related or policies; by default everything")
 	seed := flags.Uint64("seed", 1, "the same seed gives the same estate")
 	zip := flags.Bool("gzip", false, "compress the files")

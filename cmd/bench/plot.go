@@ -30,7 +30,12 @@ func plot(r *report) []byte {
 			}
 			return ratio(float64(f.Bytes)/1e6, f.On[0].CPU.Seconds())
 		}},
-		{"encoding/json to a map, CEL", "#d08a3e", func(f *formatReport) float64 { return f.MapAndCEL.megabytes() }},
+		{"encoding/json to a map, CEL", "#d08a3e", func(f *formatReport) float64 {
+			if f.MapAndCEL.Evaluated == 0 {
+				return 0
+			}
+			return f.MapAndCEL.megabytes()
+		}},
 	}
 	most := 1.0
 	for i := range r.Formats {

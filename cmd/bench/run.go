@@ -99,11 +99,11 @@ type startReport struct {
 func runCommand(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	b := &bench{progress: os.Stderr}
-	flags.IntVar(&b.resources, "resources", 20_000, "resources of each format")
-	flags.IntVar(&b.accounts, "accounts", 100, "accounts of each format")
+	flags.IntVar(&b.resources, "resources", 20_000, "resources of each dialect")
+	flags.IntVar(&b.accounts, "accounts", 100, "accounts of each dialect")
 	flags.Uint64Var(&b.seed, "seed", 1, "of the estates")
 	flags.IntVar(&b.runs, "runs", 3, "how often each thing is measured; the median counts")
-	format := flags.String("format", "all", "formats to measure, with commas; none for none")
+	format := flags.String("dialect", "all", "dialects to measure, with commas; none for none")
 	cpus := flags.String("cpus", "1,2", "processors to measure on")
 	growth := flags.String("growth", "10000,100000", "sizes of the estates whose growth is measured; empty for none")
 	keep := flags.String("dir", "", "directory for the estates; by default one that is removed at the end")

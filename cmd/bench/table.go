@@ -17,10 +17,10 @@ func (r *report) table(out io.Writer) error {
 		for i := range r.Formats {
 			f := &r.Formats[i]
 			for _, on := range f.On {
-				fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f\t%.0f\t%d\t%.0f\t%.0f\t%.0f\t%.0f %%\t%.1f x\t%.0f\t%.0f\t%.0f\t\n", f.Format, f.Documents,
+				fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f\t%.0f\t%d\t%.0f\t%.0f\t%.0f\t%.0f %%\t%s\t%.0f\t%.0f\t%.0f\t\n", f.Format, f.Documents,
 					ratio(float64(f.Bytes)/1e3, float64(f.Documents)), f.Conditions, f.Decode.megabytes(), on.CPUs,
 					ratio(float64(f.Resources), on.Wall.Seconds()), ratio(float64(f.Resources), on.CPU.Seconds()),
-					ratio(float64(f.Bytes)/1e6, on.CPU.Seconds()), 100*on.OfDecodeOnly, on.OfMapAndCEL, on.Allocations,
+					ratio(float64(f.Bytes)/1e6, on.CPU.Seconds()), 100*on.OfDecodeOnly, f.times(on), on.Allocations,
 					float64(on.PeakMemory)/(1<<20), float64(on.Once)/float64(time.Millisecond))
 			}
 		}
@@ -89,4 +89,12 @@ func (r *report) figures() [][3]string {
 		add(fmt.Sprintf("catalog of %d services read", r.Start.LargeOnes), "-", "%d ms", r.Start.Large.Milliseconds())
 	}
 	return out
+}
+
+// times says how many times faster than the plain way a run was; a dash where that evaluated nothing.
+func (f *formatReport) times(on onReport) string {
+	if f.MapAndCEL.Evaluated == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f x", on.OfMapAndCEL)
 }

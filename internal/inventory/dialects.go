@@ -54,14 +54,34 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 		return
 	}
 	for _, member := range []string{"configuration", "supplementaryConfiguration"} {
-		// The history API and select queries write the configuration as a string of JSON.
-		if raw := plan.raw(c, member); len(raw) > 2 && raw[0] == '"' {
-			if inner := openJSON(raw); inner != nil {
-				if err := jscan.Rescan(inner, plan.root.At(member), c); err != nil {
-					r.refuse(doc, err)
-					return
-				}
+		// The history API and select queries write the configuration as a string of JSON, and each member of the
+		// supplementary configuration too.
+		node := plan.root.At(member)
+		raw := plan.raw(c, member)
+		if len(raw) > 2 && raw[0] == '"' {
+			inner := openJSON(raw)
+			if inner == nil {
+				continue
 			}
+			if err := jscan.Rescan(inner, node, c); err != nil {
+				r.refuse(doc, err)
+				return
+			}
+			raw = inner
+		}
+		if member == "supplementaryConfiguration" {
+			jscan.Members(raw, func(key string, value []byte) bool {
+				child := node.Child(key)
+				if child == nil || len(value) < 4 || value[0] != '"' || value[1] != '{' && value[1] != '[' {
+					return true
+				}
+				if inner := openJSON(value); inner != nil {
+					below := *child
+					below.Slot = -1                  // the member itself stays the string that it is
+					_ = jscan.Scan(inner, &below, c) // it is valid: it was opened
+				}
+				return true
+			})
 		}
 	}
 	ref := r.refFor(doc, "aws", typ)

@@ -49,6 +49,7 @@ type pathPlan []altPlan
 
 type altPlan struct {
 	slot  int
+	above []int // the slots of what the keys lead through
 	keys  []string
 	rest  []rulebook.Step
 	asked rulebook.Question
@@ -233,7 +234,11 @@ func (plan *dialectPlan) slotAt(from *jscan.Node, keys []string) int {
 func (plan *dialectPlan) path(p rulebook.Path) pathPlan {
 	var out pathPlan
 	for _, a := range p {
-		out = append(out, altPlan{slot: plan.slotAt(plan.base, a.Keys), keys: a.Keys, rest: a.Rest, asked: a.Asked})
+		alt := altPlan{slot: plan.slotAt(plan.base, a.Keys), keys: a.Keys, rest: a.Rest, asked: a.Asked}
+		for i := 1; i < len(a.Keys); i++ {
+			alt.above = append(alt.above, plan.slotAt(plan.base, a.Keys[:i]))
+		}
+		out = append(out, alt)
 	}
 	return out
 }

@@ -383,10 +383,44 @@ func (r *Reader) missing(plan *dialectPlan, c *jscan.Captures, f *rulebook.Fact,
 	if doc.Summary || !plan.delivered(c, path) {
 		return demarc.Fact{Origin: demarc.Projected}
 	}
+	if slices.ContainsFunc(path, func(a altPlan) bool { return a.blocked(c, plan.single) }) {
+		r.note(demarc.NoteBadValue, doc.Pos, "fact %s: %s leads through a value that is no object", f.Name, strings.Join(path[0].keys, "."))
+		return demarc.Fact{Origin: demarc.BadValue}
+	}
 	if d, ok := f.Defaults[doc.Dialect]; ok {
 		return demarc.Fact{Value: d.Value, Origin: demarc.Defaulted}
 	}
 	return demarc.Fact{Origin: demarc.Absent}
+}
+
+// blocked reports whether something on the way of the path is there and cannot be followed: then nobody knows what is
+// not found behind it.
+func (a *altPlan) blocked(c *jscan.Captures, single bool) bool {
+	for _, slot := range a.above {
+		raw := c.Get(slot)
+		switch {
+		case jscan.IsNull(raw):
+			return false
+		case raw[0] == '{':
+		case single && raw[0] == '[':
+			if n := countElements(raw); n == 0 {
+				return false
+			} else if n > 1 {
+				return true
+			}
+		case string(raw) == `""`:
+			return false
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+func countElements(raw []byte) int {
+	n := 0
+	jscan.Elements(raw, func([]byte) bool { n++; return n < 2 })
+	return n
 }
 
 // unresolvedAbove reports whether a value on the way to keys is one that a template leaves open.

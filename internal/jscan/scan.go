@@ -55,6 +55,9 @@ func (n *Node) At(keys ...string) *Node {
 	return n
 }
 
+// Child returns the node of a key right below n, nil if there is none.
+func (n *Node) Child(key string) *Node { return n.children[n.fold(key)] }
+
 // Attach puts child below n under key.
 func (n *Node) Attach(key string, child *Node) {
 	if n.children == nil {

@@ -220,6 +220,9 @@ func recognise(sk sketch, env Envelopes) plan {
 			return plan{dialect: demarc.Kubernetes, context: context, members: map[string]member{"items": {each: true}}}
 		}
 		return plan{dialect: demarc.Kubernetes}
+	case sk.has("apiVersion") && str("items") == "[" && sk.any("items[].kind", "items[].metadata"):
+		// kubectl writes the kind behind the items, further than a sketch sees
+		return plan{dialect: demarc.Kubernetes, members: map[string]member{"items": {each: true}}}
 	case sk.has("@odata.context"):
 		context := odataContext(str("@odata.context"))
 		if str("value") == "[" {

@@ -5,6 +5,7 @@
 package assess
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,14 +44,22 @@ type Assessor struct {
 
 	exceptions, attestations, teams, assumptions *estate.Selector
 
-	mu     sync.RWMutex
-	known  map[string]*Judgement
-	failed map[string]error
+	mu      sync.RWMutex
+	known   map[string]*Judgement
+	plain   map[plainVerdict]*demarc.Verdict
+	byTeams map[string][]string
+	failed  map[string]error
+}
+
+// plainVerdict is a Verdict that rests on no check.
+type plainVerdict struct {
+	state, counterpart     demarc.State
+	attestation, assurance string
 }
 
 // New returns an Assessor for an estate, as of a day.
 func New(est *estate.Estate, asOf time.Time) *Assessor {
-	a := &Assessor{est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), known: map[string]*Judgement{}, failed: map[string]error{}}
+	a := &Assessor{est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), known: map[string]*Judgement{}, plain: map[plainVerdict]*demarc.Verdict{}, byTeams: map[string][]string{}, failed: map[string]error{}}
 	a.exceptions = selector(est.Exceptions, func(e *estate.Exception) *rule.Where { return e.Where })
 	a.attestations = selector(est.Attestations, func(e *estate.Attestation) *rule.Where { return e.Where })
 	a.teams = selector(est.Teams, func(e *estate.Team) *rule.Where { return e.Where })
@@ -81,29 +90,25 @@ func (a *Assessor) Failed() []demarc.Note {
 // Assess judges one resource whose answers are p. kind says what a party is to the organization.
 func (a *Assessor) Assess(item *inventory.Item, p *responsibility.Profile) *Judgement {
 	svc := item.Service
-	key := make([]byte, 0, 128)
-	key = fmt.Appendf(key, "%d\x00", p.Number)
+	key := binary.LittleEndian.AppendUint32(make([]byte, 0, 192), uint32(p.Number))
 	for _, c := range svc.Checks {
 		for _, cond := range []*rulebook.Condition{c.Applies, c.Pass} {
 			if cond == nil {
 				continue
 			}
 			res := a.memo.Eval(cond, svc, &item.Facts)
-			key = append(key, '0'+byte(res.Truth))
-			for _, m := range res.Missing {
-				key = append(key, byte(m), byte(m>>8), ',')
-			}
+			key = appendList(append(key, byte(res.Truth)), res.Missing)
 		}
 	}
-	exceptions := a.exceptions.Match(&item.Resource)
+	exceptions := a.about(svc, a.exceptions.Match(&item.Resource))
 	attestations := a.attestations.Match(&item.Resource)
 	teams := a.teams.Match(&item.Resource)
 	assumptions := a.assumptions.Match(&item.Resource)
 	for _, list := range [][]int{exceptions, attestations, teams, assumptions} {
-		key = fmt.Appendf(key, "\x00%v", list)
+		key = appendList(key, list)
 	}
 	if len(a.est.Assurances) > 0 {
-		key = fmt.Appendf(key, "\x00%s", item.Resource.Region)
+		key = append(key, item.Resource.Region...)
 	}
 	a.mu.RLock()
 	j := a.known[string(key)]
@@ -116,6 +121,30 @@ func (a *Assessor) Assess(item *inventory.Item, p *responsibility.Profile) *Judg
 	}
 	return j
 }
+
+// appendList appends numbers so that no two lists of lists have the same bytes.
+func appendList(key []byte, list []int) []byte {
+	key = binary.LittleEndian.AppendUint16(key, uint16(len(list)))
+	for _, n := range list {
+		key = binary.LittleEndian.AppendUint16(key, uint16(n))
+	}
+	return key
+}
+
+// about keeps, of the exceptions that match a resource, those for a check of its service.
+func (a *Assessor) about(svc *rulebook.Service, matching []int) []int {
+	var out []int
+	for _, i := range matching {
+		e := &a.est.Exceptions[i]
+		if slices.ContainsFunc(svc.Checks, func(c *rulebook.Check) bool { return names(e.Check, c) }) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// names reports whether what an exception calls a check is this one: its name, or its id without the service.
+func names(called string, c *rulebook.Check) bool { return called == c.Name || called == c.ID }
 
 func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, exceptions, attestations, teams, assumptions []int) *Judgement {
 	j := &Judgement{Verdicts: make([]*demarc.Verdict, rulebook.NumDuties)}
@@ -130,19 +159,9 @@ func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, except
 			}
 		}
 		a.state(v, as, item, exceptions, attestations)
-		j.Verdicts[d] = v
+		j.Verdicts[d] = a.shared(v)
 	}
-	if len(a.est.Teams) > 0 {
-		j.Teams = make([]string, rulebook.NumDuties)
-		for d := range j.Teams {
-			for _, i := range teams {
-				if t := &a.est.Teams[i]; t.Covers(demarc.Duties[d]) {
-					j.Teams[d] = t.Team
-					break
-				}
-			}
-		}
-	}
+	j.Teams = a.teamsOf(teams)
 	for d, as := range p.Assignments {
 		if !as.Tenant() && as.Holder != demarc.Unowned {
 			continue
@@ -158,9 +177,48 @@ func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, except
 	return j
 }
 
+// shared returns the one Verdict for all that are alike and rest on no check: most duties have none.
+func (a *Assessor) shared(v *demarc.Verdict) *demarc.Verdict {
+	if len(v.Checks) > 0 {
+		return v
+	}
+	key := plainVerdict{v.State, v.Counterpart, v.Attestation, v.Assurance}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if known := a.plain[key]; known != nil {
+		return known
+	}
+	a.plain[key] = v
+	return v
+}
+
+// teamsOf returns who does each duty, by duty index, of the teams that match a resource; nil where none are declared.
+func (a *Assessor) teamsOf(matching []int) []string {
+	if len(a.est.Teams) == 0 {
+		return nil
+	}
+	key := string(appendList(nil, matching))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := a.byTeams[key]
+	if out == nil {
+		out = make([]string, rulebook.NumDuties)
+		for d := range out {
+			for _, i := range matching {
+				if t := &a.est.Teams[i]; t.Covers(demarc.Duties[d]) {
+					out[d] = t.Team
+					break
+				}
+			}
+		}
+		a.byTeams[key] = out
+	}
+	return out
+}
+
 // check runs one check. Whether it applies comes first: where nobody knows that, nobody knows the result.
 func (a *Assessor) check(item *inventory.Item, c *rulebook.Check) demarc.CheckOutcome {
-	out := demarc.CheckOutcome{ID: string(item.Service.ID) + "/" + c.ID, Severity: c.Severity, Result: demarc.CheckUnknown}
+	out := demarc.CheckOutcome{ID: c.Name, Severity: c.Severity, Result: demarc.CheckUnknown}
 	missing := func(res *rulebook.Result) {
 		for _, i := range res.Missing {
 			out.Missing = append(out.Missing, item.Service.Facts[i].Name)
@@ -280,7 +338,7 @@ func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, item *invento
 
 func proves(svc *rulebook.Service, check string) bool {
 	for _, c := range svc.Checks {
-		if string(svc.ID)+"/"+c.ID == check {
+		if c.Name == check {
 			return c.Proves
 		}
 	}
@@ -290,7 +348,7 @@ func proves(svc *rulebook.Service, check string) bool {
 func (a *Assessor) exception(check string, matching []int) string {
 	for _, i := range matching {
 		e := &a.est.Exceptions[i]
-		if e.InForce(a.asOf) && (e.Check == check || strings.HasSuffix(check, "/"+e.Check)) {
+		if e.InForce(a.asOf) && (e.Check == check || e.Check == check[strings.LastIndexByte(check, '/')+1:]) {
 			return e.ID
 		}
 	}

@@ -183,7 +183,7 @@ func checkRows(book *rulebook.Rulebook) []checkRow {
 	out := []checkRow{}
 	for _, s := range book.Services {
 		for _, c := range s.Checks {
-			out = append(out, checkRow{ID: string(s.ID) + "/" + c.ID, Service: s.ID, Title: c.Title, Duty: demarc.Duties[c.Duty], Severity: c.Severity, Proves: c.Proves, Also: c.Also})
+			out = append(out, checkRow{ID: c.Name, Service: s.ID, Title: c.Title, Duty: demarc.Duties[c.Duty], Severity: c.Severity, Proves: c.Proves, Also: c.Also})
 		}
 	}
 	return out

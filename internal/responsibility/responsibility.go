@@ -25,6 +25,7 @@ type Profile struct {
 	Assignments []*demarc.Assignment
 	// Number tells profiles of one Resolver apart, in the order in which they were first met.
 	Number int
+	taken  []int // the engagements that take something of it
 }
 
 // Resolver resolves the resources of one run. It is safe for concurrent use.
@@ -110,12 +111,12 @@ func (r *Resolver) Resolve(item *inventory.Item) (*Profile, error) {
 		return nil, err
 	}
 	results := make([]*rulebook.Result, len(svc.Lines))
-	key := make([]byte, 0, 160)
-	key = fmt.Appendf(key, "%s\x00%s\x00", svc.ID, item.Resource.Provider)
+	key := make([]byte, 0, 192)
+	key = append(append(append(append(key, svc.ID...), 0), item.Resource.Provider...), 0)
 	for i, line := range svc.Lines {
 		res := r.memo.Eval(line.When, svc, &item.Facts)
 		results[i] = res
-		key = append(key, '0'+byte(res.Truth))
+		key = append(key, '0'+byte(res.Truth), byte(len(res.Missing)), byte(len(res.Presumed)))
 		if res.Err != nil {
 			r.fail(line.When.Text, res.Err)
 		}
@@ -130,10 +131,10 @@ func (r *Resolver) Resolve(item *inventory.Item) (*Profile, error) {
 	engagements := r.engagements.Match(&item.Resource)
 	for _, i := range bindings {
 		r.boundOf[i].Add(1)
-		key = fmt.Appendf(key, "b%d", i)
+		key = append(key, 'b', byte(i), byte(i>>8))
 	}
 	for _, i := range engagements {
-		key = fmt.Appendf(key, "e%d", i)
+		key = append(key, 'e', byte(i), byte(i>>8))
 	}
 	if o := item.Roles; o != nil {
 		key = fmt.Appendf(key, "\x00%s\x00%s\x00%t", o.Host, o.Operator, o.Assumed)
@@ -148,17 +149,13 @@ func (r *Resolver) Resolve(item *inventory.Item) (*Profile, error) {
 			p = known
 		} else {
 			p.Number = len(r.profiles)
+			p.taken = r.takes(p, engagements)
 			r.profiles[string(key)] = p
 		}
 		r.mu.Unlock()
 	}
-	for _, i := range engagements {
-		for _, a := range p.Assignments {
-			if a.Engaged == r.est.Engagements[i].Party || a.Lapsed == r.est.Engagements[i].Party {
-				r.takenBy[i].Add(1)
-				break
-			}
-		}
+	for _, i := range p.taken {
+		r.takenBy[i].Add(1)
 	}
 	return p, nil
 }
@@ -169,6 +166,18 @@ func (r *Resolver) fail(text string, err error) {
 		r.failed[text] = err
 	}
 	r.mu.Unlock()
+}
+
+// takes returns the engagements that take or took something of a profile.
+func (r *Resolver) takes(p *Profile, engagements []int) []int {
+	var out []int
+	for _, i := range engagements {
+		party := r.est.Engagements[i].Party
+		if slices.ContainsFunc(p.Assignments, func(a *demarc.Assignment) bool { return a.Engaged == party || a.Lapsed == party }) {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // bound is a role with the party that plays it, and what decided.

@@ -888,7 +888,7 @@ func (l *loader) checks(s *Service, f *serviceFile, sources map[string]*Source) 
 	for i := range f.Checks {
 		e := &f.Checks[i]
 		l.id(e.ID, e.Pos, "check", seen)
-		c := &Check{ID: e.ID.Value, Title: e.Title.Value, Duty: -1, Proves: e.Proves, Fix: e.Fix, Also: map[string][]string{}, Pos: e.Pos, applies: e.Applies, pass: e.Pass}
+		c := &Check{ID: e.ID.Value, Name: string(s.ID) + "/" + e.ID.Value, Title: e.Title.Value, Duty: -1, Proves: e.Proves, Fix: e.Fix, Also: map[string][]string{}, Pos: e.Pos, applies: e.Applies, pass: e.Pass}
 		if c.Title == "" || e.Pass.Value == "" {
 			l.fault(e.Pos, "check %s needs a title and says when it passes", c.ID)
 			c.pass.Pos = e.Pos

@@ -236,7 +236,8 @@ type Line struct {
 
 // Check is a test on facts that proves or disproves the tenant's part of a duty.
 type Check struct {
-	ID       string
+	ID       string // in its service: "public-access"
+	Name     string // in the catalog: "aws/rds/public-access"
 	Title    string
 	Duty     int
 	Severity demarc.Severity

@@ -26,7 +26,6 @@ type Judgement struct {
 	Verdicts []*demarc.Verdict
 	Checks   []demarc.CheckOutcome // of every check of the service, in its order
 	Believed []Misassumption
-	Teams    []string // by duty index, "" for no team; nil where the estate declares no teams
 }
 
 // Misassumption is a duty that the organization believes to be somebody else's, and that is its own.
@@ -44,11 +43,12 @@ type Assessor struct {
 
 	exceptions, attestations, teams, assumptions *estate.Selector
 
-	mu      sync.RWMutex
-	known   map[string]*Judgement
-	plain   map[plainVerdict]*demarc.Verdict
-	byTeams map[string][]string
-	failed  map[string]error
+	mu       sync.RWMutex
+	known    map[string]*Judgement
+	plain    map[plainVerdict]*demarc.Verdict
+	byTeams  map[string][]string
+	covering map[covered][]int
+	failed   map[string]error
 }
 
 // plainVerdict is a Verdict that rests on no check.
@@ -59,7 +59,7 @@ type plainVerdict struct {
 
 // New returns an Assessor for an estate, as of a day.
 func New(est *estate.Estate, asOf time.Time) *Assessor {
-	a := &Assessor{est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), known: map[string]*Judgement{}, plain: map[plainVerdict]*demarc.Verdict{}, byTeams: map[string][]string{}, failed: map[string]error{}}
+	a := &Assessor{est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), known: map[string]*Judgement{}, plain: map[plainVerdict]*demarc.Verdict{}, byTeams: map[string][]string{}, covering: map[covered][]int{}, failed: map[string]error{}}
 	a.exceptions = selector(est.Exceptions, func(e *estate.Exception) *rule.Where { return e.Where })
 	a.attestations = selector(est.Attestations, func(e *estate.Attestation) *rule.Where { return e.Where })
 	a.teams = selector(est.Teams, func(e *estate.Team) *rule.Where { return e.Where })
@@ -102,19 +102,16 @@ func (a *Assessor) Assess(item *inventory.Item, p *responsibility.Profile) *Judg
 	}
 	exceptions := a.about(svc, a.exceptions.Match(&item.Resource))
 	attestations := a.attestations.Match(&item.Resource)
-	teams := a.teams.Match(&item.Resource)
 	assumptions := a.assumptions.Match(&item.Resource)
-	for _, list := range [][]int{exceptions, attestations, teams, assumptions} {
+	assurances := a.assurances(&item.Resource)
+	for _, list := range [][]int{exceptions, attestations, assumptions, assurances} {
 		key = appendList(key, list)
-	}
-	if len(a.est.Assurances) > 0 {
-		key = append(key, item.Resource.Region...)
 	}
 	a.mu.RLock()
 	j := a.known[string(key)]
 	a.mu.RUnlock()
 	if j == nil {
-		j = a.judge(item, p, exceptions, attestations, teams, assumptions)
+		j = a.judge(item, p, exceptions, attestations, assumptions, assurances)
 		a.mu.Lock()
 		a.known[string(key)] = j
 		a.mu.Unlock()
@@ -146,7 +143,7 @@ func (a *Assessor) about(svc *rulebook.Service, matching []int) []int {
 // names reports whether what an exception calls a check is this one: its name, or its id without the service.
 func names(called string, c *rulebook.Check) bool { return called == c.Name || called == c.ID }
 
-func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, exceptions, attestations, teams, assumptions []int) *Judgement {
+func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, exceptions, attestations, assumptions, assurances []int) *Judgement {
 	j := &Judgement{Verdicts: make([]*demarc.Verdict, rulebook.NumDuties)}
 	for _, c := range item.Service.Checks {
 		j.Checks = append(j.Checks, a.check(item, c))
@@ -158,10 +155,9 @@ func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, except
 				v.Checks = append(v.Checks, j.Checks[i])
 			}
 		}
-		a.state(v, as, item, exceptions, attestations)
+		a.state(v, as, item.Service, exceptions, attestations, assurances)
 		j.Verdicts[d] = a.shared(v)
 	}
-	j.Teams = a.teamsOf(teams)
 	for d, as := range p.Assignments {
 		if !as.Tenant() && as.Holder != demarc.Unowned {
 			continue
@@ -192,11 +188,13 @@ func (a *Assessor) shared(v *demarc.Verdict) *demarc.Verdict {
 	return v
 }
 
-// teamsOf returns who does each duty, by duty index, of the teams that match a resource; nil where none are declared.
-func (a *Assessor) teamsOf(matching []int) []string {
+// Teams returns who does each duty of a resource, by duty index, "" for no team; nil where the estate declares no teams.
+// The result is shared, and must not be changed.
+func (a *Assessor) Teams(r *demarc.Resource) []string {
 	if len(a.est.Teams) == 0 {
 		return nil
 	}
+	matching := a.teams.Match(r)
 	key := string(appendList(nil, matching))
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -255,7 +253,7 @@ func (a *Assessor) check(item *inventory.Item, c *rulebook.Check) demarc.CheckOu
 
 // state gives a duty its state: the first that applies of failing, excepted, lapsed, blind, delegated, met, attested,
 // unverified for whoever does the tenant's part; assured or unassured for others.
-func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, item *inventory.Item, exceptions, attestations []int) {
+func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, svc *rulebook.Service, exceptions, attestations, assurances []int) {
 	switch as.Holder {
 	case demarc.NotApplicable:
 		v.State = demarc.NoState
@@ -273,7 +271,7 @@ func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, item *invento
 			ours = true
 		case p.Party != demarc.Nobody:
 			others = true
-			id := a.assurance(p.Party, &item.Resource)
+			id := a.assurance(p.Party, assurances)
 			assured = assured && id != ""
 			v.Assurance = id
 		}
@@ -306,7 +304,7 @@ func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, item *invento
 				}
 			}
 		case demarc.CheckPass:
-			proven = proven || proves(item.Service, c.ID)
+			proven = proven || proves(svc, c.ID)
 		case demarc.CheckNotApplicable:
 		}
 	}
@@ -355,13 +353,41 @@ func (a *Assessor) exception(check string, matching []int) string {
 	return ""
 }
 
-// assurance returns the report in date of a party that covers the service and the region of a resource.
-func (a *Assessor) assurance(party demarc.Party, r *demarc.Resource) string {
-	for i := range a.est.Assurances {
-		s := &a.est.Assurances[i]
-		if s.Party == party && s.InForce(a.asOf) && s.Covers(r.Service, r.Region) {
-			return s.ID
+// assurance returns the id of the first of some reports that is a party's, "" for none.
+func (a *Assessor) assurance(party demarc.Party, covering []int) string {
+	for _, i := range covering {
+		if a.est.Assurances[i].Party == party {
+			return a.est.Assurances[i].ID
 		}
 	}
 	return ""
+}
+
+// assurances returns the reports in date that cover the service and the region of a resource.
+func (a *Assessor) assurances(r *demarc.Resource) []int {
+	if len(a.est.Assurances) == 0 {
+		return nil
+	}
+	key := covered{r.Service, r.Region}
+	a.mu.RLock()
+	out, ok := a.covering[key]
+	a.mu.RUnlock()
+	if ok {
+		return out
+	}
+	for i := range a.est.Assurances {
+		if s := &a.est.Assurances[i]; s.InForce(a.asOf) && s.Covers(r.Service, r.Region) {
+			out = append(out, i)
+		}
+	}
+	a.mu.Lock()
+	a.covering[key] = out
+	a.mu.Unlock()
+	return out
+}
+
+// covered is what a report may cover.
+type covered struct {
+	service demarc.ServiceID
+	region  string
 }

@@ -209,13 +209,13 @@ func TestMisassumptions(t *testing.T) {
 func TestTeams(t *testing.T) {
 	b := book(t)
 	est := parsed(t, b, "teams:\n  - {team: web, where: name == 'web', duties: [guest.*]}\n  - {team: all, duties: [guest.patching, data.*]}\n")
-	_, j := judged(t, b, est, asOf, "")
+	teams := assess.New(est, asOf).Teams(&demarc.Resource{Provider: "own", Service: "own/box", Name: "web"})
 	for duty, want := range map[demarc.DutyID]string{"guest.patching": "web", "data.sharing": "all", "network.firewall": ""} {
-		if got := j.Teams[demarc.DutyIndex(duty)]; got != want {
+		if got := teams[demarc.DutyIndex(duty)]; got != want {
 			t.Errorf("%s is of team %q, want %q", duty, got, want)
 		}
 	}
-	if _, j := judged(t, b, &estate.Estate{}, asOf, ""); j.Teams != nil {
+	if none := assess.New(&estate.Estate{}, asOf).Teams(&demarc.Resource{Name: "web"}); none != nil {
 		t.Error("no teams are declared, and there are some")
 	}
 }

@@ -43,6 +43,8 @@ type Resolver struct {
 
 	mu       sync.RWMutex
 	profiles map[string]*Profile
+	bases    map[string][]*demarc.Assignment
+	engaged  map[engagedKey]*demarc.Assignment
 	failed   map[string]error // expressions that failed on some facts, by text
 }
 
@@ -51,7 +53,7 @@ func New(book *rulebook.Rulebook, est *estate.Estate, asOf time.Time) *Resolver 
 	r := &Resolver{
 		book: book, est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), kinds: book.Parties(),
 		boundOf: make([]atomic.Int64, len(est.Bindings)), takenBy: make([]atomic.Int64, len(est.Engagements)),
-		profiles: map[string]*Profile{}, failed: map[string]error{},
+		profiles: map[string]*Profile{}, bases: map[string][]*demarc.Assignment{}, engaged: map[engagedKey]*demarc.Assignment{}, failed: map[string]error{},
 	}
 	for id, p := range est.Parties {
 		r.kinds[id] = p.Kind
@@ -133,17 +135,18 @@ func (r *Resolver) Resolve(item *inventory.Item) (*Profile, error) {
 		r.boundOf[i].Add(1)
 		key = append(key, 'b', byte(i), byte(i>>8))
 	}
-	for _, i := range engagements {
-		key = append(key, 'e', byte(i), byte(i>>8))
-	}
 	if o := item.Roles; o != nil {
 		key = fmt.Appendf(key, "\x00%s\x00%s\x00%t", o.Host, o.Operator, o.Assumed)
+	}
+	ground := len(key)
+	for _, i := range engagements {
+		key = append(key, 'e', byte(i), byte(i>>8))
 	}
 	r.mu.RLock()
 	p := r.profiles[string(key)]
 	r.mu.RUnlock()
 	if p == nil {
-		p = r.resolve(item, results, bindings, engagements)
+		p = r.resolve(r.base(string(key[:ground]), item, results, bindings), engagements)
 		r.mu.Lock()
 		if known := r.profiles[string(key)]; known != nil {
 			p = known
@@ -188,13 +191,53 @@ type bound struct {
 	missing []int
 }
 
-func (r *Resolver) resolve(item *inventory.Item, results []*rulebook.Result, bindings, engagements []int) *Profile {
+// base returns the answers before anybody is engaged, remembered by what they rest on.
+func (r *Resolver) base(key string, item *inventory.Item, results []*rulebook.Result, bindings []int) []*demarc.Assignment {
+	r.mu.RLock()
+	known := r.bases[key]
+	r.mu.RUnlock()
+	if known != nil {
+		return known
+	}
 	roles := r.roles(item, results, bindings)
-	p := &Profile{Assignments: make([]*demarc.Assignment, rulebook.NumDuties)}
-	for d := range p.Assignments {
-		p.Assignments[d] = r.assignment(item.Service, d, results, &roles, engagements)
+	out := make([]*demarc.Assignment, rulebook.NumDuties)
+	for d := range out {
+		out[d] = r.assignment(item.Service, d, results, &roles)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known := r.bases[key]; known != nil {
+		return known
+	}
+	r.bases[key] = out
+	return out
+}
+
+// resolve adds the engagements to the answers before them. What nobody was engaged for stays shared.
+func (r *Resolver) resolve(base []*demarc.Assignment, engagements []int) *Profile {
+	p := &Profile{Assignments: slices.Clone(base)}
+	for d, a := range base {
+		i := r.engagement(a, engagements)
+		if i < 0 {
+			continue
+		}
+		key := engagedKey{a, i}
+		r.mu.Lock()
+		with := r.engaged[key]
+		if with == nil {
+			with = r.engage(a, &r.est.Engagements[i])
+			r.engaged[key] = with
+		}
+		r.mu.Unlock()
+		p.Assignments[d] = with
 	}
 	return p
+}
+
+// engagedKey is an answer and the engagement that changes it.
+type engagedKey struct {
+	assignment *demarc.Assignment
+	engagement int
 }
 
 // roles binds every role to a party: by the estate, first match per role; else by a line; else by what the nodes of a
@@ -313,7 +356,7 @@ func lineBasis(l *rulebook.Line) demarc.Basis {
 	return b
 }
 
-func (r *Resolver) assignment(svc *rulebook.Service, d int, results []*rulebook.Result, roles *[demarc.NumRoles]bound, engagements []int) *demarc.Assignment {
+func (r *Resolver) assignment(svc *rulebook.Service, d int, results []*rulebook.Result, roles *[demarc.NumRoles]bound) *demarc.Assignment {
 	choice := svc.ChooseBy(d, func(line int) rulebook.Tri { return results[line].Truth }, share(roles))
 	o := choice.Outcome
 	a := &demarc.Assignment{Duty: demarc.Duties[d], Roles: o.Roles, Why: o.Why, Assumed: choice.Differs}
@@ -358,15 +401,7 @@ func (r *Resolver) assignment(svc *rulebook.Service, d int, results []*rulebook.
 		}
 		a.Parts = append(a.Parts, demarc.Part{Party: b.party, Role: role, Text: o.Parts[role]})
 	}
-	r.engage(a, engagements)
-	var kinds []demarc.PartyKind
-	for _, p := range a.Parts {
-		kinds = append(kinds, r.Kind(p.Party))
-		if !slices.Contains(a.Parties, p.Party) {
-			a.Parties = append(a.Parties, p.Party)
-		}
-	}
-	a.Holder = demarc.HolderOf(kinds)
+	r.hold(a)
 	for i := range svc.Facts {
 		if reads[i] {
 			a.Reads = append(a.Reads, svc.Facts[i].Name)
@@ -390,31 +425,57 @@ func rowBasis(svc *rulebook.Service, d int) demarc.Basis {
 	return b
 }
 
-// engage gives the organization's own part to the first engagement in force that takes it.
-func (r *Resolver) engage(a *demarc.Assignment, engagements []int) {
-	if !slices.ContainsFunc(a.Parts, func(p demarc.Part) bool { return p.Party == demarc.Self }) {
-		return
+// hold says in one word who holds a duty, by its parts.
+func (r *Resolver) hold(a *demarc.Assignment) {
+	a.Parties = nil
+	var kinds []demarc.PartyKind
+	for _, p := range a.Parts {
+		kinds = append(kinds, r.Kind(p.Party))
+		if !slices.Contains(a.Parties, p.Party) {
+			a.Parties = append(a.Parties, p.Party)
+		}
 	}
+	a.Holder = demarc.HolderOf(kinds)
+}
+
+// engagement returns which of some engagements is about the organization's own part of a duty: the first in force, else
+// the first that has ended; -1 for none.
+func (r *Resolver) engagement(a *demarc.Assignment, engagements []int) int {
+	if !slices.ContainsFunc(a.Parts, func(p demarc.Part) bool { return p.Party == demarc.Self }) {
+		return -1
+	}
+	ended := -1
 	for _, i := range engagements {
 		e := &r.est.Engagements[i]
-		if !e.InForce(r.asOf) || !e.Covers(a.Duty) {
-			continue
+		switch {
+		case !e.Covers(a.Duty):
+		case e.InForce(r.asOf):
+			return i
+		case e.Ended(r.asOf) && ended < 0:
+			ended = i
 		}
+	}
+	return ended
+}
+
+// engage returns the answer with the organization's own part given to a party, or with that party's engagement ended.
+func (r *Resolver) engage(before *demarc.Assignment, e *estate.Engagement) *demarc.Assignment {
+	a := *before
+	basis := demarc.Basis{Kind: demarc.BasisEngagement, ID: e.ID}
+	if e.InForce(r.asOf) {
+		a.Parts = slices.Clone(a.Parts)
 		for k := range a.Parts {
 			if a.Parts[k].Party == demarc.Self {
 				a.Parts[k].Party = e.Party
 			}
 		}
 		a.Engaged = e.Party
-		a.Basis = append(a.Basis, demarc.Basis{Kind: demarc.BasisEngagement, ID: e.ID, Because: fmt.Sprintf("%s has taken this duty by contract.", e.Party)})
-		return
+		basis.Because = fmt.Sprintf("%s has taken this duty by contract.", e.Party)
+		r.hold(&a)
+	} else {
+		a.Lapsed = e.Party
+		basis.Because = fmt.Sprintf("The engagement of %s ended on %s.", e.Party, e.Until.Format(time.DateOnly))
 	}
-	for _, i := range engagements {
-		e := &r.est.Engagements[i]
-		if e.Ended(r.asOf) && e.Covers(a.Duty) {
-			a.Lapsed = e.Party
-			a.Basis = append(a.Basis, demarc.Basis{Kind: demarc.BasisEngagement, ID: e.ID, Because: fmt.Sprintf("The engagement of %s ended on %s.", e.Party, e.Until.Format(time.DateOnly))})
-			return
-		}
-	}
+	a.Basis = append(slices.Clip(a.Basis), basis)
+	return &a
 }

@@ -46,6 +46,7 @@ type Finding struct {
 	Item      *inventory.Item
 	Profile   *responsibility.Profile
 	Judgement *assess.Judgement
+	Teams     []string // by duty index; nil where the estate declares no teams
 }
 
 // Result is what a run came to.
@@ -270,7 +271,7 @@ func judge(ctx context.Context, c Config, settled *inventory.Settled, workers in
 				if err != nil {
 					return err
 				}
-				out.Findings[i] = Finding{Item: item, Profile: p, Judgement: assessor.Assess(item, p)}
+				out.Findings[i] = Finding{Item: item, Profile: p, Judgement: assessor.Assess(item, p), Teams: assessor.Teams(&item.Resource)}
 			}
 			return nil
 		})
@@ -316,8 +317,8 @@ func (f *Finding) Answer() *demarc.Answer {
 	a := &demarc.Answer{Resource: f.Item.Resource, Duties: make([]demarc.DutyAnswer, len(f.Profile.Assignments)), Checks: f.Judgement.Checks, Inside: f.Item.Inside}
 	for d, as := range f.Profile.Assignments {
 		a.Duties[d] = demarc.DutyAnswer{Assignment: as, Verdict: f.Judgement.Verdicts[d]}
-		if f.Judgement.Teams != nil && as.Tenant() {
-			a.Duties[d].Team = f.Judgement.Teams[d]
+		if f.Teams != nil && as.Tenant() {
+			a.Duties[d].Team = f.Teams[d]
 			a.Duties[d].Teamless = a.Duties[d].Team == ""
 		}
 	}

@@ -165,7 +165,7 @@ func TestTextFitsItsWidth(t *testing.T) {
 		if p.Err() != nil {
 			t.Fatal(p.Err())
 		}
-		for _, line := range strings.Split(out.String(), "\n") {
+		for line := range strings.SplitSeq(out.String(), "\n") {
 			if n := len([]rune(line)); n > max(width, 72) { // the bars of the layers need their room
 				t.Errorf("width %d: a line of %d: %s", width, n, line)
 			}

@@ -87,7 +87,7 @@ func (a *Assessor) Failed() []demarc.Note {
 	return out
 }
 
-// Assess judges one resource whose answers are p. kind says what a party is to the organization.
+// Assess judges one resource whose answers are p.
 func (a *Assessor) Assess(item *inventory.Item, p *responsibility.Profile) *Judgement {
 	svc := item.Service
 	key := binary.LittleEndian.AppendUint32(make([]byte, 0, 192), uint32(p.Number))

@@ -59,7 +59,7 @@ func (r *Reader) Flush() {
 	defer r.inv.mu.Unlock()
 	r.inv.records = append(r.inv.records, r.out...)
 	r.inv.denials = append(r.inv.denials, r.denials...)
-	r.inv.notes.merge(&r.notes)
+	r.inv.notes.Merge(&r.notes)
 	r.out, r.denials, r.notes = r.out[:0], r.denials[:0], Notes{}
 }
 

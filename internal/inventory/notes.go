@@ -36,8 +36,8 @@ func (n *Notes) Add(note demarc.Note) {
 	n.keep(note)
 }
 
-// merge adds the notes of m.
-func (n *Notes) merge(m *Notes) {
+// Merge adds the notes of m.
+func (n *Notes) Merge(m *Notes) {
 	for kind, count := range m.Count {
 		if n.Count == nil {
 			n.Count = map[demarc.NoteKind]int{}
@@ -86,6 +86,13 @@ func (n *Notes) room(key noteKey) bool {
 	at, _ := slices.BinarySearch(texts, key.text)
 	n.texts[key.kind] = slices.Insert(texts, at, key.text)
 	return true
+}
+
+// Sort orders the notes that are kept by their places, then by kind and text.
+func (n *Notes) Sort() {
+	slices.SortStableFunc(n.Kept, func(a, b demarc.Note) int {
+		return cmp.Or(comparePlaces(a, b), strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Message, b.Message))
+	})
 }
 
 func comparePlaces(a, b demarc.Note) int {

@@ -32,9 +32,6 @@ func NewDecoder(r io.Reader, size int) *Decoder { return &Decoder{r: r, buf: mak
 // Offset returns how many bytes of the stream were consumed.
 func (d *Decoder) Offset() int64 { return d.base + int64(d.start) }
 
-// Depth returns how many containers are open.
-func (d *Decoder) Depth() int { return len(d.open) }
-
 // more reads on, keeping buf[keep:end]. It returns false at the end of the stream or on an error.
 func (d *Decoder) more(keep int) bool {
 	if keep > 0 {

@@ -27,12 +27,9 @@ type Summary struct {
 	Assumed  int // answers that a missing fact would settle
 	Teamless int
 
-	gaps       map[gapKey]*GapGroup
-	believed   map[believedKey]*BelievedGroup
-	blind      map[blindKey]*BlindGroup
-	duties     map[demarc.DutyID]map[demarc.Holder]int
-	unassured  map[demarc.Party]int
-	unassigned map[demarc.ServiceID]int
+	gaps     map[gapKey]*GapGroup
+	believed map[believedKey]*BelievedGroup
+	blind    map[blindKey]*BlindGroup
 }
 
 // Score counts duties.
@@ -104,7 +101,6 @@ func NewSummary(run demarc.Run) *Summary {
 	return &Summary{
 		Run: run, Models: map[string]map[string]int{}, Layers: map[demarc.Layer]map[demarc.Holder]int{}, States: map[demarc.State]int{},
 		gaps: map[gapKey]*GapGroup{}, believed: map[believedKey]*BelievedGroup{}, blind: map[blindKey]*BlindGroup{},
-		duties: map[demarc.DutyID]map[demarc.Holder]int{}, unassured: map[demarc.Party]int{}, unassigned: map[demarc.ServiceID]int{},
 	}
 }
 
@@ -133,10 +129,6 @@ func (s *Summary) Add(a *demarc.Answer) {
 			s.Layers[layer] = map[demarc.Holder]int{}
 		}
 		s.Layers[layer][d.Holder]++
-		if s.duties[d.Duty] == nil {
-			s.duties[d.Duty] = map[demarc.Holder]int{}
-		}
-		s.duties[d.Duty][d.Holder]++
 		s.count(a, d)
 	}
 }
@@ -175,7 +167,6 @@ func (s *Summary) count(a *demarc.Answer, d *demarc.DutyAnswer) {
 	}
 	if d.Teamless {
 		s.Teamless++
-		s.unassigned[a.Resource.Service]++
 	}
 	if d.Believed != "" {
 		s.addBelieved(a, d)
@@ -341,9 +332,6 @@ func (s *Summary) BlindSpots() []*BlindGroup {
 	})
 	return out
 }
-
-// DutyHolders returns how many resources have each holder for a duty.
-func (s *Summary) DutyHolders(d demarc.DutyID) map[demarc.Holder]int { return s.duties[d] }
 
 // Providers returns the providers, sorted.
 func (s *Summary) Providers() []string {

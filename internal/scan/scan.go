@@ -85,7 +85,7 @@ type batch struct {
 	docs  []demarc.Document
 	ends  []int
 	bytes []byte
-	notes []demarc.Note
+	notes inventory.Notes
 }
 
 // Run collects, settles, resolves and judges. When ctx ends, what was read by then is still judged, and the result says
@@ -104,16 +104,11 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	out.Interrupted = ctx.Err() != nil
 	settled := inv.Settle()
 	out.Drift, out.Parts, out.Notes = settled.Drift, settled.Parts, settled.Notes
-	for _, n := range notes.Kept {
-		out.Notes.Add(n)
-	}
-	for kind, n := range notes.Count { // those beyond what is kept are counted
-		out.Notes.Count[kind] = max(out.Notes.Count[kind], n)
-	}
+	out.Notes.Merge(notes)
 	if err := judge(out.Late, c, settled, workers, out); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(out.Notes.Kept, compareNotes)
+	out.Notes.Sort()
 	return out, nil
 }
 
@@ -200,15 +195,13 @@ func take(r *inventory.Reader, b *batch, mu *sync.Mutex, notes *inventory.Notes,
 		r.Read(b.docs[i])
 	}
 	mu.Lock()
-	for _, n := range b.notes {
-		notes.Add(n)
-	}
+	notes.Merge(&b.notes)
 	out.Documents += int64(len(b.docs))
 	if progress != nil {
 		progress(out.Documents)
 	}
 	mu.Unlock()
-	b.docs, b.ends, b.bytes, b.notes = b.docs[:0], b.ends[:0], b.bytes[:0], b.notes[:0]
+	b.docs, b.ends, b.bytes, b.notes = b.docs[:0], b.ends[:0], b.bytes[:0], inventory.Notes{}
 }
 
 // sink gathers documents into batches.
@@ -236,7 +229,7 @@ func (s *sink) Document(ctx context.Context, d demarc.Document) error {
 	return nil
 }
 
-func (s *sink) Note(n demarc.Note) { s.batch().notes = append(s.batch().notes, n) }
+func (s *sink) Note(n demarc.Note) { s.batch().notes.Add(n) }
 
 func (s *sink) flush(ctx context.Context) error {
 	if s.b == nil {
@@ -287,29 +280,6 @@ func judge(ctx context.Context, c Config, settled *inventory.Settled, workers in
 		out.Notes.Add(n)
 	}
 	return nil
-}
-
-func compareNotes(a, b demarc.Note) int {
-	for _, c := range []int{
-		compare(a.Pos.Input, b.Pos.Input), compare(a.Pos.Line, b.Pos.Line), compare(a.Pos.Offset, b.Pos.Offset),
-		compare(a.Kind, b.Kind), compare(a.Message, b.Message),
-	} {
-		if c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-func compare[T int | int64 | string | demarc.NoteKind](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
-	}
 }
 
 // Answer returns what is said of the finding's resource, in the words of the domain.

@@ -225,7 +225,10 @@ func (f *framer) value(d *jscan.Decoder) (raw []byte, offset int64, ok bool, err
 }
 
 // array goes through a top-level array: its elements are documents of one kind, or bodies of several.
-func (f *framer) array(d *jscan.Decoder) error {
+func (f *framer) array(d *jscan.Decoder) error { return f.each(d, f.one) }
+
+// each calls take with every element of the array that comes next. One that is too large is passed over, and told.
+func (f *framer) each(d *jscan.Decoder, take func(raw []byte, offset int64) error) error {
 	if err := d.Enter(); err != nil {
 		return err
 	}
@@ -241,7 +244,7 @@ func (f *framer) array(d *jscan.Decoder) error {
 		if !ok {
 			continue
 		}
-		if err := f.one(raw, offset); err != nil {
+		if err := take(raw, offset); err != nil {
 			return err
 		}
 	}
@@ -403,25 +406,12 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 }
 
 func (f *framer) elements(d *jscan.Decoder, p *plan, m member) error {
-	if err := d.Enter(); err != nil {
-		return err
-	}
-	for {
-		more, err := d.Next()
-		if err != nil || !more {
-			return err
+	return f.each(d, func(raw []byte, offset int64) error {
+		if jscan.IsNull(raw) {
+			return nil
 		}
-		raw, offset, ok, err := f.value(d)
-		if err != nil {
-			return err
-		}
-		if !ok || jscan.IsNull(raw) {
-			continue
-		}
-		if err := f.emit(p, m, raw, offset); err != nil {
-			return err
-		}
-	}
+		return f.emit(p, m, raw, offset)
+	})
 }
 
 // modules goes through {"root_module": {"resources": [...], "child_modules": [...]}}.

@@ -1,14 +1,30 @@
 package demarc
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Answer is everything that demarc says of one resource.
 type Answer struct {
 	Resource Resource
-	Duties   []DutyAnswer // one for each of Duties, in its order
-	Checks   []CheckOutcome
-	Facts    []NamedFact // that the catalog declares for the service, in its order
-	Inside   bool        // the guest.* duties count at a more specific resource
+	*Standing
+	Facts  []NamedFact // that the catalog declares for the service, in its order
+	Inside bool        // the guest.* duties count at a more specific resource
+}
+
+// Standing is the answers for all duties of a resource. Thousands of resources share one, so it must not be changed, and
+// what is worked out from it can be remembered by its address.
+type Standing struct {
+	Duties []DutyAnswer   // one for each of Duties, in its order
+	Checks []CheckOutcome // of every check of the service, in its order
+}
+
+// Clone returns a copy of a that stays valid when the next Answer is made.
+func (a *Answer) Clone() *Answer {
+	b := *a
+	b.Facts = slices.Clone(a.Facts)
+	return &b
 }
 
 // DutyAnswer is the answer for one duty of one resource: who holds it, on what ground, in what state.

@@ -123,11 +123,11 @@ func (r *reading) measure(ctx context.Context, c scan.Config) (*scan.Result, err
 	runtime.ReadMemStats(&after)
 	r.Allocations, r.Allocated = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
 	r.LiveMemory = after.HeapAlloc
-	r.Documents, r.Resources = result.Documents, len(result.Findings)
+	r.Documents, r.Resources = result.Documents, result.Resources
 	r.Incomplete = result.Incomplete()
 	r.Unknown = int64(result.Notes.Count[demarc.NoteUnclassified])
-	for i := range result.Findings {
-		svc := result.Findings[i].Item.Service
+	for f := range result.Findings() {
+		svc := f.Item.Service
 		r.Conditions += int64(len(svc.Lines) + len(svc.Checks))
 	}
 	return result, nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -136,11 +135,11 @@ Exit codes: 0 done, 1 usage or runtime error, 2 done but something could not be 
 func (a *app) report(w io.Writer, format string, r *run) error {
 	switch format {
 	case "ndjson":
-		return ndjson.Write(w, r.about(), r.answers())
+		return ndjson.Write(w, r.about(), r.Answers())
 	case "json":
-		return jsondoc.Write(w, r.about(), r.answers(), r.Notes.Kept)
+		return jsondoc.Write(w, r.about(), r.Answers(), r.Notes.Kept)
 	case "csv":
-		return csv.Write(w, r.about(), r.answers())
+		return csv.Write(w, r.about(), r.Answers())
 	case "markdown":
 		return markdown.Summary(w, r.summary(), r.checkTitle)
 	default:
@@ -156,7 +155,7 @@ func (a *app) report(w io.Writer, format string, r *run) error {
 // notes tells what was read and what was not, below the overview.
 func (a *app) notes(p *table.Printer, r *run) {
 	p.Title("Read")
-	text := fmt.Sprintf("%d documents became %d resources", r.Documents, len(r.Findings))
+	text := fmt.Sprintf("%d documents became %d resources", r.Documents, r.Resources)
 	if r.Parts > 0 {
 		text += fmt.Sprintf("; %d are part of another", r.Parts)
 	}
@@ -218,7 +217,7 @@ func (g gate) fails(r *run) bool {
 	if !g.any && !g.set {
 		return false
 	}
-	for a := range r.answers() {
+	for a := range r.Answers() {
 		for i := range a.Duties {
 			if d := &a.Duties[i]; d.Gap() != "" && (g.any || d.Severity() >= g.severity) {
 				return true
@@ -236,24 +235,9 @@ func (r *run) about() demarc.Run {
 	}
 }
 
-// answers goes through what a run says of each resource, in the order of their ids.
-func (r *run) answers() iter.Seq[*demarc.Answer] {
-	return func(yield func(*demarc.Answer) bool) {
-		for i := range r.Findings {
-			if i%64 == 0 && r.Late.Err() != nil {
-				r.Interrupted = true
-				return
-			}
-			if !yield(r.Findings[i].Answer()) {
-				return
-			}
-		}
-	}
-}
-
 func (r *run) summary() *report.Summary {
 	s := report.NewSummary(r.about())
-	for a := range r.answers() {
+	for a := range r.Answers() {
 		s.Add(a)
 	}
 	return s

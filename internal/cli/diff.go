@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,7 +50,7 @@ a pull request; with --fail-on move it gates one.`,
 			if err != nil {
 				return err
 			}
-			groups, added, removed := report.Moves(slices.Collect(before.answers()), slices.Collect(after.answers()))
+			groups, added, removed := report.Moves(before.Answers(), after.Answers())
 			err = a.write(&out, func(w io.Writer) error {
 				switch out.format {
 				case "markdown":

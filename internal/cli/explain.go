@@ -94,25 +94,34 @@ func (r *run) find(name string) (*demarc.Answer, error) {
 		},
 		func(x *demarc.Resource) bool { return strings.Contains(strings.ToLower(string(x.ID)), low) },
 	} {
-		var hits []int
-		for i := range r.Findings {
-			if fits(&r.Findings[i].Item.Resource) {
-				hits = append(hits, i)
+		const shown = 10
+		var only *demarc.Answer
+		var hits []demarc.ResourceID
+		n := 0
+		for a := range r.Answers() {
+			if !fits(&a.Resource) {
+				continue
+			}
+			if n++; n == 1 {
+				only = a.Clone()
+			}
+			if n <= shown {
+				hits = append(hits, a.Resource.ID)
 			}
 		}
-		if len(hits) == 1 {
-			return r.Findings[hits[0]].Answer(), nil
+		if n == 1 {
+			return only, nil
 		}
-		if len(hits) > 1 {
+		if n > 1 {
 			var b strings.Builder
-			fmt.Fprintf(&b, "%q means %d resources; name one of them:", name, len(hits))
-			for _, i := range hits[:min(len(hits), 10)] {
-				fmt.Fprintf(&b, "\n  %s", r.Findings[i].Item.Resource.ID)
+			fmt.Fprintf(&b, "%q means %d resources; name one of them:", name, n)
+			for _, id := range hits {
+				fmt.Fprintf(&b, "\n  %s", id)
 			}
 			return nil, fmt.Errorf("%s", b.String())
 		}
 	}
-	return nil, fmt.Errorf("no resource %q among %d", name, len(r.Findings))
+	return nil, fmt.Errorf("no resource %q among %d", name, r.Resources)
 }
 
 func explainResource(p *table.Printer, r *run, a *demarc.Answer) {

@@ -67,7 +67,7 @@ read) or unverified (nobody has looked).`,
 
 func (a *app) gaps(w io.Writer, format string, r *run, wanted func(*demarc.Answer, *demarc.DutyAnswer) bool) error {
 	kept := func(yield func(*demarc.Answer) bool) {
-		for x := range r.answers() {
+		for x := range r.Answers() {
 			for i := range x.Duties {
 				// What is not wanted is shown to nobody: a duty that does not apply is passed over by every format.
 				if !wanted(x, &x.Duties[i]) {

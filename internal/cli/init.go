@@ -166,8 +166,8 @@ func draft(r *run, paths []string, base string) string {
 // found returns the distinct values of something over all resources, sorted, without "".
 func found(r *run, of func(*demarc.Resource) string) []string {
 	seen := map[string]bool{}
-	for i := range r.Findings {
-		if v := of(&r.Findings[i].Item.Resource); v != "" {
+	for f := range r.Findings() {
+		if v := of(&f.Item.Resource); v != "" {
 			seen[v] = true
 		}
 	}

@@ -72,7 +72,7 @@ type matrix struct {
 
 func newMatrix(r *run, column func(*demarc.Resource) string) *matrix {
 	m := &matrix{cells: map[string]map[demarc.DutyID]map[demarc.Holder]int{}}
-	for a := range r.answers() {
+	for a := range r.Answers() {
 		name := column(&a.Resource)
 		if name == "" {
 			name = "-"

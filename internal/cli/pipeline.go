@@ -80,11 +80,11 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 	if err != nil {
 		return nil, err
 	}
-	a.log.InfoContext(ctx, "run finished", "documents", result.Documents, "resources", len(result.Findings), "took", time.Since(begin))
+	a.log.InfoContext(ctx, "run finished", "documents", result.Documents, "resources", result.Resources, "took", time.Since(begin))
 	for _, n := range notes {
 		result.Notes.Add(n)
 	}
-	if len(result.Findings) == 0 && result.Documents == 0 && result.Notes.Count[demarc.NoteRefused]+result.Notes.Count[demarc.NoteDenied] > 0 {
+	if result.Resources == 0 && result.Documents == 0 && result.Notes.Count[demarc.NoteRefused]+result.Notes.Count[demarc.NoteDenied] > 0 {
 		a.tell(result)
 		return nil, errReported // nothing could be done
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -23,9 +24,9 @@ type MoveGroup struct {
 	ToUs bool
 }
 
-// Moves compares two sets of answers, each sorted by id. It returns the moves, those to the organization first, and how
-// many resources are only in one of them.
-func Moves(before, after []*demarc.Answer) (groups []MoveGroup, added, removed int) {
+// Moves compares two sequences of answers, each sorted by id. It returns the moves, those to the organization first, and
+// how many resources are only in one of them.
+func Moves(before, after iter.Seq[*demarc.Answer]) (groups []MoveGroup, added, removed int) {
 	type key struct {
 		duty     demarc.DutyID
 		service  demarc.ServiceID
@@ -34,20 +35,15 @@ func Moves(before, after []*demarc.Answer) (groups []MoveGroup, added, removed i
 		because  string
 	}
 	found := map[key]*MoveGroup{}
-	i, k := 0, 0
-	for i < len(before) || k < len(after) {
+	for a, b := range pairs(before, after) {
 		switch {
-		case k == len(after) || i < len(before) && before[i].Resource.ID < after[k].Resource.ID:
+		case b == nil:
 			removed++
-			i++
 			continue
-		case i == len(before) || after[k].Resource.ID < before[i].Resource.ID:
+		case a == nil:
 			added++
-			k++
 			continue
 		}
-		a, b := before[i], after[k]
-		i, k = i+1, k+1
 		for d := range a.Duties {
 			x, y := &a.Duties[d], &b.Duties[d]
 			if x.Holder == y.Holder && slices.Equal(x.Parties, y.Parties) {
@@ -81,6 +77,38 @@ func Moves(before, after []*demarc.Answer) (groups []MoveGroup, added, removed i
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(demarc.DutyIndex(a.Duty), demarc.DutyIndex(b.Duty)), strings.Compare(string(a.Service), string(b.Service)), strings.Compare(a.Setting, b.Setting), strings.Compare(a.Because, b.Because))
 	})
 	return groups, added, removed
+}
+
+// pairs goes through two sequences that are sorted by id side by side. What is only in one of them has nil beside it.
+func pairs(before, after iter.Seq[*demarc.Answer]) iter.Seq2[*demarc.Answer, *demarc.Answer] {
+	return func(yield func(a, b *demarc.Answer) bool) {
+		nextA, stopA := iter.Pull(before)
+		defer stopA()
+		nextB, stopB := iter.Pull(after)
+		defer stopB()
+		a, _ := nextA()
+		b, _ := nextB()
+		for a != nil || b != nil {
+			switch {
+			case b == nil || a != nil && a.Resource.ID < b.Resource.ID:
+				if !yield(a, nil) {
+					return
+				}
+				a, _ = nextA()
+			case a == nil || b.Resource.ID < a.Resource.ID:
+				if !yield(nil, b) {
+					return
+				}
+				b, _ = nextB()
+			default:
+				if !yield(a, b) {
+					return
+				}
+				a, _ = nextA()
+				b, _ = nextB()
+			}
+		}
+	}
 }
 
 func share(h demarc.Holder) int {

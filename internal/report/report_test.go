@@ -24,6 +24,7 @@ var run = demarc.Run{Organization: "Northwind", Catalog: "c0ffee", AsOf: time.Da
 func answer(id, name string, minor bool, holder demarc.Holder) *demarc.Answer {
 	a := &demarc.Answer{
 		Resource: demarc.Resource{ID: demarc.ResourceID(id), Provider: "aws", Account: "111122223333", Region: "eu-west-1", Type: "AWS::RDS::DBInstance", Service: "aws/rds", Name: name, Model: "paas"},
+		Standing: &demarc.Standing{},
 		Facts: []demarc.NamedFact{
 			{Name: "auto_minor_upgrade", Fact: demarc.Fact{Value: demarc.Bool(minor)}},
 			{Name: "password", Fact: demarc.Fact{Value: demarc.String("hunter2")}, Sensitive: true},
@@ -123,8 +124,8 @@ func TestACellIsNoFormula(t *testing.T) {
 }
 
 func TestMoves(t *testing.T) {
-	before := []*demarc.Answer{answer("a", "a", true, demarc.HeldByProvider), answer("b", "b", true, demarc.HeldByProvider), answer("gone", "gone", true, demarc.HeldByProvider)}
-	after := []*demarc.Answer{answer("a", "a", false, demarc.HeldByCustomer), answer("b", "b", false, demarc.HeldByCustomer), answer("new", "new", true, demarc.HeldByProvider)}
+	before := seq(answer("a", "a", true, demarc.HeldByProvider), answer("b", "b", true, demarc.HeldByProvider), answer("gone", "gone", true, demarc.HeldByProvider))
+	after := seq(answer("a", "a", false, demarc.HeldByCustomer), answer("b", "b", false, demarc.HeldByCustomer), answer("new", "new", true, demarc.HeldByProvider))
 	groups, added, removed := report.Moves(before, after)
 	if len(groups) != 1 || added != 1 || removed != 1 {
 		t.Fatalf("got %d groups, %d added, %d removed", len(groups), added, removed)

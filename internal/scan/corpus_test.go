@@ -89,12 +89,15 @@ func TestCorpus(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				c.files++
-				c.resources += len(result.Findings)
-				known := slices.ContainsFunc(result.Findings, func(f scan.Finding) bool { return f.Item.Service.ID != "unclassified" && !f.Item.Resource.Implied })
+				c.resources += result.Resources
+				known := false
+				for f := range result.Findings() {
+					known = known || f.Item.Service.ID != "unclassified" && !f.Item.Resource.Implied
+				}
 				switch {
 				case known || result.Parts > 0:
 					c.assessed++
-				case len(result.Findings) > 0:
+				case result.Resources > 0:
 					c.unclassified++
 				case result.Notes.Count[demarc.NoteRefused] > 0:
 					c.refused++
@@ -151,13 +154,7 @@ func output(t *testing.T, workers int, inputs []file.Input) string {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	err = ndjson.Write(&out, demarc.Run{AsOf: asOf}, func(yield func(*demarc.Answer) bool) {
-		for i := range result.Findings {
-			if !yield(result.Findings[i].Answer()) {
-				return
-			}
-		}
-	})
+	err = ndjson.Write(&out, demarc.Run{AsOf: asOf}, result.Answers())
 	if err != nil {
 		t.Fatal(err)
 	}

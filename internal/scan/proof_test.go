@@ -51,8 +51,8 @@ func assess(t *testing.T, est *estate.Estate, paths ...string) ([]*demarc.Answer
 		t.Fatal(err)
 	}
 	var out []*demarc.Answer
-	for i := range result.Findings {
-		out = append(out, result.Findings[i].Answer())
+	for a := range result.Answers() {
+		out = append(out, a.Clone())
 	}
 	return out, result
 }
@@ -179,8 +179,8 @@ func replay(t *testing.T, svc *rulebook.Service, c *rulebook.ProofCase, seen map
 }
 
 func findingOf(r *scan.Result, a *demarc.Answer) *scan.Finding {
-	for i := range r.Findings {
-		if f := &r.Findings[i]; f.Item.Resource.ID == a.Resource.ID && f.Item.Resource.Service == a.Resource.Service {
+	for f := range r.Findings() {
+		if f.Item.Resource.ID == a.Resource.ID && f.Item.Resource.Service == a.Resource.Service {
 			return f
 		}
 	}

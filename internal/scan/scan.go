@@ -4,6 +4,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -41,7 +42,7 @@ type Config struct {
 	Progress func(documents int64)
 }
 
-// Finding is one judged resource.
+// Finding is one judged resource. It is valid until the next one is asked for.
 type Finding struct {
 	Item      *inventory.Item
 	Profile   *responsibility.Profile
@@ -51,7 +52,7 @@ type Finding struct {
 
 // Result is what a run came to.
 type Result struct {
-	Findings    []Finding // sorted by id
+	Resources   int // how many there are
 	Drift       []demarc.Drift
 	Notes       inventory.Notes
 	Documents   int64
@@ -60,6 +61,36 @@ type Result struct {
 	// Late ends a moment after the run was told to end: what is written by then is all that will be.
 	Late     context.Context //nolint:containedctx // it outlives the run, for those who write its result
 	Resolver *responsibility.Resolver
+
+	findings  []Finding // sorted by id
+	standings map[standingKey]*demarc.Standing
+}
+
+// Findings goes through the judged resources in the order of their ids, from the first each time it is called. When the
+// run was told to end, it stops a moment later.
+func (r *Result) Findings() iter.Seq[*Finding] {
+	return func(yield func(*Finding) bool) {
+		for i := range r.findings {
+			if i%64 == 0 && r.Late.Err() != nil {
+				r.Interrupted = true
+				return
+			}
+			if !yield(&r.findings[i]) {
+				return
+			}
+		}
+	}
+}
+
+// Answers is Findings in the words of the domain. An Answer is valid until the next one is asked for; its Standing stays.
+func (r *Result) Answers() iter.Seq[*demarc.Answer] {
+	return func(yield func(*demarc.Answer) bool) {
+		for f := range r.Findings() {
+			if !yield(r.answer(f)) {
+				return
+			}
+		}
+	}
 }
 
 // Incomplete reports whether something could not be read.
@@ -250,7 +281,8 @@ func judge(ctx context.Context, c Config, settled *inventory.Settled, workers in
 	resolver := responsibility.New(c.Book, c.Estate, c.AsOf)
 	assessor := assess.New(c.Estate, c.AsOf)
 	out.Resolver = resolver
-	out.Findings = make([]Finding, len(settled.Items))
+	out.Resources = len(settled.Items)
+	out.findings = make([]Finding, len(settled.Items))
 	const chunk = 256
 	var group errgroup.Group
 	group.SetLimit(workers)
@@ -264,7 +296,7 @@ func judge(ctx context.Context, c Config, settled *inventory.Settled, workers in
 				if err != nil {
 					return err
 				}
-				out.Findings[i] = Finding{Item: item, Profile: p, Judgement: assessor.Assess(item, p), Teams: assessor.Teams(&item.Resource)}
+				out.findings[i] = Finding{Item: item, Profile: p, Judgement: assessor.Assess(item, p), Teams: assessor.Teams(&item.Resource)}
 			}
 			return nil
 		})
@@ -273,7 +305,7 @@ func judge(ctx context.Context, c Config, settled *inventory.Settled, workers in
 		return err
 	}
 	if begun < len(settled.Items) {
-		out.Findings, out.Interrupted = out.Findings[:begun], true
+		out.findings, out.Resources, out.Interrupted = out.findings[:begun], begun, true
 		return nil // what the estate declares in vain cannot be told from a part
 	}
 	for _, n := range append(resolver.Unused(), assessor.Failed()...) {
@@ -282,22 +314,45 @@ func judge(ctx context.Context, c Config, settled *inventory.Settled, workers in
 	return nil
 }
 
-// Answer returns what is said of the finding's resource, in the words of the domain.
-func (f *Finding) Answer() *demarc.Answer {
-	a := &demarc.Answer{Resource: f.Item.Resource, Duties: make([]demarc.DutyAnswer, len(f.Profile.Assignments)), Checks: f.Judgement.Checks, Inside: f.Item.Inside}
-	for d, as := range f.Profile.Assignments {
-		a.Duties[d] = demarc.DutyAnswer{Assignment: as, Verdict: f.Judgement.Verdicts[d]}
-		if f.Teams != nil && as.Tenant() {
-			a.Duties[d].Team = f.Teams[d]
-			a.Duties[d].Teamless = a.Duties[d].Team == ""
-		}
-	}
-	for _, m := range f.Judgement.Believed {
-		a.Duties[m.Duty].Believed, a.Duties[m.Duty].Assumption = m.Believed, m.Assumption
-	}
+// standingKey is what a Standing is made of.
+type standingKey struct {
+	profile   *responsibility.Profile
+	judgement *assess.Judgement
+	teams     *string // the first of them, nil for none
+}
+
+func (r *Result) answer(f *Finding) *demarc.Answer {
+	a := &demarc.Answer{Resource: f.Item.Resource, Standing: r.standing(f), Inside: f.Item.Inside}
 	for i := range f.Item.Service.Facts {
 		fact := &f.Item.Service.Facts[i]
 		a.Facts = append(a.Facts, demarc.NamedFact{Name: fact.Name, Fact: f.Item.Facts.At(i), Sensitive: fact.Sensitive || slices.Contains(f.Item.Hidden, i)})
 	}
 	return a
+}
+
+// standing returns what is the same for all findings of one profile, judgement and teams.
+func (r *Result) standing(f *Finding) *demarc.Standing {
+	key := standingKey{profile: f.Profile, judgement: f.Judgement}
+	if len(f.Teams) > 0 {
+		key.teams = &f.Teams[0]
+	}
+	if s := r.standings[key]; s != nil {
+		return s
+	}
+	s := &demarc.Standing{Duties: make([]demarc.DutyAnswer, len(f.Profile.Assignments)), Checks: f.Judgement.Checks}
+	for d, as := range f.Profile.Assignments {
+		s.Duties[d] = demarc.DutyAnswer{Assignment: as, Verdict: f.Judgement.Verdicts[d]}
+		if f.Teams != nil && as.Tenant() {
+			s.Duties[d].Team = f.Teams[d]
+			s.Duties[d].Teamless = s.Duties[d].Team == ""
+		}
+	}
+	for _, m := range f.Judgement.Believed {
+		s.Duties[m.Duty].Believed, s.Duties[m.Duty].Assumption = m.Believed, m.Assumption
+	}
+	if r.standings == nil {
+		r.standings = map[standingKey]*demarc.Standing{}
+	}
+	r.standings[key] = s
+	return s
 }

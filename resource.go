@@ -36,19 +36,19 @@ func (d Dialect) FoldsKeys() bool { return d == AWSConfig || d == AWSAPI || d ==
 // Resource is one thing that runs or stores something, without its configuration: that goes no further than
 // its facts.
 type Resource struct {
-	ID       ResourceID        `json:"id"`
-	Provider string            `json:"provider"`         // "aws"
-	Source   string            `json:"source,omitempty"` // the name of the source, or the input's path
-	Account  string            `json:"account"`          // account, subscription, project, cluster or tenant; may be empty
-	Region   string            `json:"region"`           // may be empty
-	Type     string            `json:"type"`             // native, differs by dialect
-	Service  ServiceID         `json:"service"`
-	Name     string            `json:"name"`
-	Tags     map[string]string `json:"tags"`
-	Implied  bool              `json:"implied,omitempty"` // named by others, but not delivered itself
-	Model    string            `json:"-"`                 // service model of its catalog entry: "paas"
-	Captured time.Time         `json:"-"`                 // when the newest document of it was taken; zero if unsaid
-	Origins  []Position        `json:"-"`                 // where it was read
+	ID       ResourceID `json:"id"`
+	Provider string     `json:"provider"`         // "aws"
+	Source   string     `json:"source,omitempty"` // the name of the source, or the input's path
+	Account  string     `json:"account"`          // account, subscription, project, cluster or tenant; may be empty
+	Region   string     `json:"region"`           // may be empty
+	Type     string     `json:"type"`             // native, differs by dialect
+	Service  ServiceID  `json:"service"`
+	Name     string     `json:"name"`
+	Tags     Tags       `json:"tags"`
+	Implied  bool       `json:"implied,omitempty"` // named by others, but not delivered itself
+	Model    string     `json:"-"`                 // service model of its catalog entry: "paas"
+	Captured time.Time  `json:"-"`                 // when the newest document of it was taken; zero if unsaid
+	Origins  []Position `json:"-"`                 // where it was read
 }
 
 // Position is a place in an input.

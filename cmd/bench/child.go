@@ -105,7 +105,9 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	r.PeakMemory = peakMemory()
-	runtime.KeepAlive(result)
+	if err := result.Close(); err != nil {
+		return err
+	}
 	return json.NewEncoder(out).Encode(r)
 }
 

@@ -120,6 +120,7 @@ Exit codes: 0 done, 1 usage or runtime error, 2 done but something could not be 
 			if err != nil {
 				return err
 			}
+			defer r.close()
 			if err := a.write(&out, func(w io.Writer) error { return a.report(w, out.format, r) }); err != nil {
 				return err
 			}
@@ -183,9 +184,9 @@ func (a *app) notes(p *table.Printer, r *run) {
 		}
 		p.Wrap(2, fmt.Sprintf("%s: %d (%s)", kind, n, first))
 	}
-	if len(r.Drift) > 0 {
-		d := &r.Drift[0]
-		p.Wrap(2, fmt.Sprintf("drift: %d (first %s: %s is %s, and %s says %s)", len(r.Drift), d.Resource, d.Fact, d.Kept, position(d.From), d.Other))
+	if r.Drift.Count > 0 {
+		d := &r.Drift.Kept[0]
+		p.Wrap(2, fmt.Sprintf("drift: %d (first %s: %s is %s, and %s says %s)", r.Drift.Count, d.Resource, d.Fact, d.Kept, position(d.From), d.Other))
 	}
 }
 

@@ -46,10 +46,12 @@ a pull request; with --fail-on move it gates one.`,
 			if err != nil {
 				return err
 			}
+			defer before.close()
 			after, err := a.side(cmd.Context(), &in, args[1])
 			if err != nil {
 				return err
 			}
+			defer after.close()
 			groups, added, removed := report.Moves(before.Answers(), after.Answers())
 			err = a.write(&out, func(w io.Writer) error {
 				switch out.format {

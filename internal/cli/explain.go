@@ -41,6 +41,7 @@ the setting, its value, the rule, and the provider's page.`,
 			if err != nil {
 				return err
 			}
+			defer r.close()
 			answer, err := r.find(args[0])
 			if err != nil {
 				return err

@@ -42,6 +42,7 @@ read) or unverified (nobody has looked).`,
 			if err != nil {
 				return err
 			}
+			defer r.close()
 			wanted := func(a *demarc.Answer, d *demarc.DutyAnswer) bool {
 				g := d.Gap()
 				return g != "" && d.Severity() >= severity && (len(only) == 0 || slices.Contains(only, string(g))) &&

@@ -33,6 +33,7 @@ func (a *app) initCommand() *cobra.Command {
 				if r, err = a.pipeline(cmd.Context(), &in, args); err != nil {
 					return err
 				}
+				defer r.close()
 			}
 			base := "."
 			if file != "-" {
@@ -133,7 +134,7 @@ func draft(r *run, paths []string, base string) string {
 	teams := 0
 	if r != nil {
 		for _, key := range []string{"team", "Team", "owner", "Owner"} {
-			for _, team := range found(r, func(x *demarc.Resource) string { return x.Tags[key] }) {
+			for _, team := range found(r, func(x *demarc.Resource) string { return x.Tags.Get(key) }) {
 				if teams++; teams == 1 {
 					line("teams:")
 				}

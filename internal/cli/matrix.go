@@ -33,6 +33,7 @@ func (a *app) matrixCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer r.close()
 			m := newMatrix(r, column)
 			err = a.write(&out, func(w io.Writer) error {
 				switch out.format {

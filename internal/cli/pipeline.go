@@ -46,6 +46,9 @@ type run struct {
 	asOf   time.Time
 }
 
+// close gives back what the result holds outside of memory; there is nothing to be done about a failure.
+func (r *run) close() { _ = r.Close() }
+
 // pipeline reads the inputs that a command was given and judges what is in them.
 func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run, error) {
 	paths := append(append([]string(nil), f.inputs...), args...)

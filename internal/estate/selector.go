@@ -144,6 +144,6 @@ func valueOf(r *demarc.Resource, variable string) string {
 	case "id":
 		return string(r.ID)
 	default:
-		return r.Tags[strings.TrimPrefix(variable, "tags.")]
+		return r.Tags.Get(strings.TrimPrefix(variable, "tags."))
 	}
 }

@@ -31,7 +31,7 @@ func TestSelector(t *testing.T) {
 				for _, id := range []demarc.ResourceID{"x", "y", "z"} {
 					r := &demarc.Resource{
 						ID: id, Provider: provider, Source: "s", Account: "1", Region: "r", Type: "T", Service: demarc.ServiceID(provider + "/rds"),
-						Name: name, Tags: tags,
+						Name: name, Tags: demarc.TagsOf(tags),
 					}
 					var want []int
 					for i, w := range wheres {
@@ -57,7 +57,7 @@ func BenchmarkSelector(b *testing.B) {
 		wheres = append(wheres, where(fmt.Sprintf("provider == 'aws' && tags.team == 'team%d'", i)))
 	}
 	s := estate.NewSelector(wheres)
-	r := &demarc.Resource{Provider: "aws", Tags: map[string]string{"team": "team7"}}
+	r := &demarc.Resource{Provider: "aws", Tags: demarc.TagsOf(map[string]string{"team": "team7"})}
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Match(r)

@@ -126,6 +126,7 @@ func TestAssessed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer result.Close()
 			if n := result.Resources; n < e.Resources*3/5 || n > e.Resources+20 {
 				t.Errorf("%d resources, want about %d", n, e.Resources)
 			}

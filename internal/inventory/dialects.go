@@ -106,7 +106,7 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 		rec.id = strings.Join([]string{rec.account, rec.region, typ, id}, ":")
 	}
 	if rec.name == "" {
-		if rec.name = cmp.Or(plan.text(c, "resourceName"), rec.tags["Name"]); rec.name == "" {
+		if rec.name = cmp.Or(plan.text(c, "resourceName"), rec.tags.Get("Name")); rec.name == "" {
 			rec.name = id
 		}
 	}

@@ -50,7 +50,7 @@ func New(book *rulebook.Rulebook, asOf time.Time) *Inventory {
 
 // Reader returns a Reader for one goroutine.
 func (inv *Inventory) Reader() *Reader {
-	return &Reader{inv: inv, captures: map[demarc.Dialect]*jscan.Captures{}, cache: map[cacheKey]map[string]uint32{}, tagSets: map[string]map[string]string{}, names: map[string]string{}}
+	return &Reader{inv: inv, captures: map[demarc.Dialect]*jscan.Captures{}, cache: map[cacheKey]map[string]uint32{}, tagSets: map[string]demarc.Tags{}, names: map[string]string{}}
 }
 
 // Flush hands what a Reader has read to the Inventory. A Reader must be flushed before Settle.

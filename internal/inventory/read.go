@@ -26,7 +26,7 @@ type record struct {
 	region        string
 	typ           string
 	name          string
-	tags          map[string]string
+	tags          demarc.Tags
 	row           Row
 	refs          [][]string // by relation; nil: not known
 	by            []string   // of a part: what its parent is called
@@ -71,9 +71,9 @@ type Reader struct {
 	captures map[demarc.Dialect]*jscan.Captures
 	cache    map[cacheKey]map[string]uint32
 	scratch  []byte
-	values   [][]byte                     // scratch
-	tagSets  map[string]map[string]string // by raw text
-	names    map[string]string            // by raw text
+	values   [][]byte               // scratch
+	tagSets  map[string]demarc.Tags // by raw text
+	names    map[string]string      // by raw text
 	out      []*record
 	notes    Notes
 	denials  []denial
@@ -194,7 +194,7 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 		}
 	}
 	for _, slot := range plan.tags {
-		if rec.tags = r.tags(c.Get(slot)); rec.tags != nil {
+		if rec.tags = r.tags(c.Get(slot)); rec.tags != "" {
 			break
 		}
 	}
@@ -550,13 +550,13 @@ func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 }
 
 // tags reads tags in any of their forms. Resources whose tags are the same share them.
-func (r *Reader) tags(raw []byte) map[string]string {
+func (r *Reader) tags(raw []byte) demarc.Tags {
 	if jscan.IsNull(raw) {
-		return nil
+		return ""
 	}
 	known, ok := r.tagSets[string(raw)]
 	if !ok {
-		known = tags(raw, nil)
+		known = demarc.Tags(tags(nil, raw))
 		if len(raw) <= maxCachedRaw && len(r.tagSets) < maxCached {
 			r.tagSets[string(raw)] = known
 		}
@@ -577,19 +577,15 @@ func (r *Reader) name(plan *dialectPlan, c *jscan.Captures, member string) strin
 	return text
 }
 
-// tags reads tags in any of their forms: an object, or a list of {Key, Value}.
-func tags(raw []byte, into map[string]string) map[string]string {
+// tags appends tags in any of their forms: an object, or a list of {Key, Value}.
+func tags(b, raw []byte) []byte {
 	if jscan.IsNull(raw) || isUnresolved(raw) {
-		return into
+		return b
 	}
 	put := func(k, v string) {
-		if k == "" {
-			return
+		if k != "" {
+			b = demarc.AppendTag(b, k, v)
 		}
-		if into == nil {
-			into = map[string]string{}
-		}
-		into[k] = v
 	}
 	switch raw[0] {
 	case '{':
@@ -603,5 +599,5 @@ func tags(raw []byte, into map[string]string) map[string]string {
 			return true
 		})
 	}
-	return into
+	return b
 }

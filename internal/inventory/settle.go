@@ -34,11 +34,19 @@ type ObservedRoles struct {
 // Settled is what all documents of a run come to.
 type Settled struct {
 	Items []Item // sorted by id
-	Drift []demarc.Drift
+	Drift Drifts
 	Notes Notes
 	// Parts counts the documents that became part of another resource.
 	Parts int
 }
+
+// Drifts counts disagreements and keeps the first of them, by resource and fact.
+type Drifts struct {
+	Count int
+	Kept  []demarc.Drift
+}
+
+const keptDrifts = 1000
 
 // Settle brings the records together. The Inventory cannot be read into afterwards.
 func (inv *Inventory) Settle() *Settled {
@@ -78,6 +86,7 @@ func (r *record) inputKey() string {
 type settler struct {
 	inv       *Inventory
 	out       *Settled
+	drift     []demarc.Drift
 	live      []*record // resources
 	pieces    []*record
 	index     map[*rulebook.Service]map[string][]*record // by alias in lower case
@@ -262,7 +271,7 @@ func (s *settler) join(old, r *record) {
 	}
 	take(&old.account, r.account)
 	take(&old.region, r.region)
-	if old.tags == nil || better && r.tags != nil {
+	if old.tags == "" || better && r.tags != "" {
 		old.tags = r.tags
 	}
 	if better {
@@ -310,7 +319,7 @@ func (s *settler) mergeFacts(old, r *record, same bool) {
 					told = true
 				}
 			} else {
-				s.out.Drift = append(s.out.Drift, demarc.Drift{Resource: demarc.ResourceID(old.id), Fact: old.service.Facts[i].Name, Kept: kept, Other: other, From: from})
+				s.drift = append(s.drift, demarc.Drift{Resource: demarc.ResourceID(old.id), Fact: old.service.Facts[i].Name, Kept: kept, Other: other, From: from})
 			}
 		}
 		if keepB {
@@ -1055,8 +1064,9 @@ func (s *settler) finish() {
 		a, b := &s.out.Items[i].Resource, &s.out.Items[j].Resource
 		return cmp.Or(strings.Compare(string(a.ID), string(b.ID)), strings.Compare(a.Provider, b.Provider)) < 0
 	})
-	sort.SliceStable(s.out.Drift, func(i, j int) bool {
-		a, b := &s.out.Drift[i], &s.out.Drift[j]
+	sort.SliceStable(s.drift, func(i, j int) bool {
+		a, b := &s.drift[i], &s.drift[j]
 		return cmp.Or(strings.Compare(string(a.Resource), string(b.Resource)), strings.Compare(a.Fact, b.Fact)) < 0
 	})
+	s.out.Drift = Drifts{Count: len(s.drift), Kept: s.drift[:min(len(s.drift), keptDrifts)]}
 }

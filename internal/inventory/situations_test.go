@@ -170,8 +170,8 @@ func show(s *inventory.Settled) string {
 				fmt.Fprintf(&b, " %s=%s", pair[0], pair[1])
 			}
 		}
-		if len(r.Tags) > 0 {
-			fmt.Fprintf(&b, " tags=%v", r.Tags)
+		if r.Tags != "" {
+			fmt.Fprintf(&b, " tags=%v", r.Tags.Map())
 		}
 		if r.Implied {
 			b.WriteString(" implied")
@@ -197,7 +197,7 @@ func show(s *inventory.Settled) string {
 			}
 		}
 	}
-	for _, d := range s.Drift {
+	for _, d := range s.Drift.Kept {
 		fmt.Fprintf(&b, "drift: %s of %s is %s, and %s in %s\n", d.Fact, d.Resource, d.Kept, d.Other, d.From.Input)
 	}
 	notes := slices.Clone(s.Notes.Kept)

@@ -41,7 +41,7 @@ func appendResource(b []byte, r *demarc.Resource) []byte {
 		b = appendJSON(b, f.value)
 	}
 	b = append(b, `,"tags":`...)
-	if r.Tags == nil {
+	if r.Tags == "" {
 		b = append(b, `{}`...)
 	} else {
 		b = appendJSON(b, r.Tags)

@@ -89,7 +89,7 @@ func parsed(t rapid.TB, b *rulebook.Rulebook, text string) *estate.Estate {
 
 func item(svc *rulebook.Service, table *inventory.Table, facts []demarc.Fact) *inventory.Item {
 	return &inventory.Item{
-		Resource: demarc.Resource{ID: "x", Provider: svc.Provider, Service: svc.ID, Type: "T", Account: "1", Region: "r", Tags: map[string]string{"team": "web"}},
+		Resource: demarc.Resource{ID: "x", Provider: svc.Provider, Service: svc.ID, Type: "T", Account: "1", Region: "r", Tags: demarc.TagsOf(map[string]string{"team": "web"})},
 		Service:  svc, Facts: table.Row(svc, facts),
 	}
 }

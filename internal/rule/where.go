@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 
@@ -87,7 +88,7 @@ func (w *Where) Match(r *demarc.Resource) bool {
 		return true
 	}
 	run := w.run
-	if len(r.Tags) > maxElements {
+	if len(r.Tags) > 2*maxElements && r.Tags.Len() > maxElements {
 		var err error
 		if run, err = w.bounded(); err != nil {
 			return false
@@ -219,23 +220,35 @@ func (r *resourceVars) ResolveName(name string) (any, bool) {
 	case "id":
 		return types.String(r.ID), true
 	case "tags":
-		return tagMap{types.NewStringStringMap(types.DefaultTypeAdapter, r.Tags)}, true
+		return tagMap(r.Tags), true
 	default:
 		return nil, false
 	}
 }
 
-// tagMap is a map of tags in which every key can be found: one that is not there has the empty value.
-type tagMap struct{ traits.Mapper }
+// tagMap is tags as a map in which every key can be found: one that is not there has the empty value. What is asked of
+// it beyond that is answered by a plain map.
+type tagMap demarc.Tags
 
 func (t tagMap) Find(key ref.Val) (ref.Val, bool) {
-	if v, ok := t.Mapper.Find(key); ok {
-		return v, true
-	}
-	return types.String(""), true
+	k, _ := key.(types.String)
+	return types.String(demarc.Tags(t).Get(string(k))), true
 }
 
 func (t tagMap) Get(key ref.Val) ref.Val {
 	v, _ := t.Find(key)
 	return v
 }
+
+func (t tagMap) plain() traits.Mapper {
+	return types.NewStringStringMap(types.DefaultTypeAdapter, demarc.Tags(t).Map())
+}
+
+func (t tagMap) ConvertToNative(typ reflect.Type) (any, error) { return t.plain().ConvertToNative(typ) }
+func (t tagMap) ConvertToType(typ ref.Type) ref.Val            { return t.plain().ConvertToType(typ) }
+func (t tagMap) Equal(other ref.Val) ref.Val                   { return t.plain().Equal(other) }
+func (t tagMap) Type() ref.Type                                { return types.MapType }
+func (t tagMap) Value() any                                    { return t.plain().Value() }
+func (t tagMap) Contains(key ref.Val) ref.Val                  { return t.plain().Contains(key) }
+func (t tagMap) Iterator() traits.Iterator                     { return t.plain().Iterator() }
+func (t tagMap) Size() ref.Val                                 { return t.plain().Size() }

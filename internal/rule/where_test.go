@@ -12,7 +12,7 @@ import (
 
 var database = &demarc.Resource{
 	ID: "arn:aws:rds:eu-west-1:111122223333:db:orders", Provider: "aws", Source: "prod", Account: "111122223333", Region: "eu-west-1",
-	Service: "aws/rds", Type: "AWS::RDS::DBInstance", Name: "orders", Tags: map[string]string{"team": "payments", "cost:centre": "7"},
+	Service: "aws/rds", Type: "AWS::RDS::DBInstance", Name: "orders", Tags: demarc.TagsOf(map[string]string{"team": "payments", "cost:centre": "7"}),
 }
 
 func TestWhere(t *testing.T) {

@@ -87,6 +87,9 @@ func benchmarkAssess(b *testing.B, f generate.Format) {
 		if result.Incomplete() {
 			b.Fatalf("something could not be read: %v", result.Notes.Kept)
 		}
+		if err := result.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 	assess() // compiles the conditions
 	decode()

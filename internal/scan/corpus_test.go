@@ -83,6 +83,7 @@ func TestCorpus(t *testing.T) {
 				if err != nil {
 					return fmt.Errorf("%s: %w", path, err)
 				}
+				defer result.Close()
 				if took := time.Since(started); took > fileDeadline || result.Interrupted {
 					t.Errorf("%s takes %v", path, took)
 				}
@@ -153,6 +154,7 @@ func output(t *testing.T, workers int, inputs []file.Input) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer result.Close()
 	var out strings.Builder
 	err = ndjson.Write(&out, demarc.Run{AsOf: asOf}, result.Answers())
 	if err != nil {
@@ -161,7 +163,7 @@ func output(t *testing.T, workers int, inputs []file.Input) string {
 	for _, n := range result.Notes.Kept {
 		fmt.Fprintln(&out, n)
 	}
-	for _, d := range result.Drift {
+	for _, d := range result.Drift.Kept {
 		fmt.Fprintln(&out, d)
 	}
 	fmt.Fprintln(&out, result.Documents, result.Parts, result.Notes.Count)
@@ -228,6 +230,7 @@ func TestInterrupted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer result.Close()
 	if !result.Interrupted || !result.Incomplete() || result.Documents == 0 {
 		t.Errorf("interrupted %v, %d documents", result.Interrupted, result.Documents)
 	}

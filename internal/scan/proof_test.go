@@ -50,6 +50,7 @@ func assess(t *testing.T, est *estate.Estate, paths ...string) ([]*demarc.Answer
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = result.Close() })
 	var out []*demarc.Answer
 	for a := range result.Answers() {
 		out = append(out, a.Clone())

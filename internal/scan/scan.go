@@ -53,7 +53,7 @@ type Finding struct {
 // Result is what a run came to.
 type Result struct {
 	Resources   int // how many there are
-	Drift       []demarc.Drift
+	Drift       inventory.Drifts
 	Notes       inventory.Notes
 	Documents   int64
 	Parts       int
@@ -65,6 +65,9 @@ type Result struct {
 	findings  []Finding // sorted by id
 	standings map[standingKey]*demarc.Standing
 }
+
+// Close gives back what the result holds outside of memory. Its findings cannot be gone through afterwards.
+func (r *Result) Close() error { return nil }
 
 // Findings goes through the judged resources in the order of their ids, from the first each time it is called. When the
 // run was told to end, it stops a moment later.

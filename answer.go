@@ -13,11 +13,46 @@ type Answer struct {
 	Inside bool        // the guest.* duties count at a more specific resource
 }
 
-// Standing is the answers for all duties of a resource. Thousands of resources share one, so it must not be changed, and
-// what is worked out from it can be remembered by its address.
+// Standing is the answers for all duties of a resource. Its parts are shared by all resources that have them in common,
+// thousands of them, so they must not be changed; what is worked out from a part can be remembered by its address.
 type Standing struct {
-	Duties []DutyAnswer   // one for each of Duties, in its order
-	Checks []CheckOutcome // of every check of the service, in its order
+	Assignments []*Assignment  // who holds each of Duties, in its order
+	Verdicts    []*Verdict     // whether it is done, in the same order
+	Teams       []string       // who does the organization's part, in the same order, "" for nobody; nil where no teams are declared
+	Beliefs     []Belief       // the duties that the organization is mistaken about, in the same order
+	Checks      []CheckOutcome // of every check of the service, in its order
+}
+
+// Belief is a duty that the organization believes to be somebody else's, and that is its own.
+type Belief struct {
+	Duty       int // index in Duties
+	Holder     Holder
+	Assumption string // id
+}
+
+// Duties goes through the answers for each of Duties, in its order. A DutyAnswer is valid until the next one.
+func (s *Standing) Duties(yield func(*DutyAnswer) bool) {
+	var d DutyAnswer
+	for i := range s.Assignments {
+		d = s.Duty(i)
+		if !yield(&d) {
+			return
+		}
+	}
+}
+
+// Duty returns the answer for the duty at i of Duties.
+func (s *Standing) Duty(i int) DutyAnswer {
+	d := DutyAnswer{Assignment: s.Assignments[i], Verdict: s.Verdicts[i]}
+	if s.Teams != nil && d.Tenant() {
+		d.Team, d.Teamless = s.Teams[i], s.Teams[i] == ""
+	}
+	for _, b := range s.Beliefs {
+		if b.Duty == i {
+			d.Believed, d.Assumption = b.Holder, b.Assumption
+		}
+	}
+	return d
 }
 
 // Clone returns a copy of a that stays valid when the next Answer is made.

@@ -25,21 +25,15 @@ import (
 type Judgement struct {
 	Verdicts []*demarc.Verdict
 	Checks   []demarc.CheckOutcome // of every check of the service, in its order
-	Believed []Misassumption
-}
-
-// Misassumption is a duty that the organization believes to be somebody else's, and that is its own.
-type Misassumption struct {
-	Duty       int
-	Assumption string // id
-	Believed   demarc.Holder
+	Beliefs  []demarc.Belief
 }
 
 // Assessor judges the resources of one run. It is safe for concurrent use.
 type Assessor struct {
-	est  *estate.Estate
-	asOf time.Time
-	memo *rulebook.Memo
+	resolver *responsibility.Resolver
+	est      *estate.Estate
+	asOf     time.Time
+	memo     *rulebook.Memo
 
 	exceptions, attestations, teams, assumptions *estate.Selector
 
@@ -57,9 +51,9 @@ type plainVerdict struct {
 	attestation, assurance string
 }
 
-// New returns an Assessor for an estate, as of a day.
-func New(est *estate.Estate, asOf time.Time) *Assessor {
-	a := &Assessor{est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), known: map[string]*Judgement{}, plain: map[plainVerdict]*demarc.Verdict{}, byTeams: map[string][]string{}, covering: map[covered][]int{}, failed: map[string]error{}}
+// New returns an Assessor of what a Resolver resolves, for its estate and day.
+func New(resolver *responsibility.Resolver, est *estate.Estate, asOf time.Time) *Assessor {
+	a := &Assessor{resolver: resolver, est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), known: map[string]*Judgement{}, plain: map[plainVerdict]*demarc.Verdict{}, byTeams: map[string][]string{}, covering: map[covered][]int{}, failed: map[string]error{}}
 	a.exceptions = selector(est.Exceptions, func(e *estate.Exception) *rule.Where { return e.Where })
 	a.attestations = selector(est.Attestations, func(e *estate.Attestation) *rule.Where { return e.Where })
 	a.teams = selector(est.Teams, func(e *estate.Team) *rule.Where { return e.Where })
@@ -75,11 +69,27 @@ func selector[T any](list []T, where func(*T) *rule.Where) *estate.Selector {
 	return estate.NewSelector(wheres)
 }
 
-// Failed returns the checks whose expressions failed on some facts.
-func (a *Assessor) Failed() []demarc.Note {
+// Worker resolves and judges resources for one goroutine.
+type Worker struct{ a *Assessor }
+
+// Worker returns a Worker of a.
+func (a *Assessor) Worker() *Worker { return &Worker{a} }
+
+// Assess returns the answers for all duties of a resource. They are shared, and must not be changed.
+func (w *Worker) Assess(item *inventory.Item) (*demarc.Standing, error) {
+	p, err := w.a.resolver.Resolve(item)
+	if err != nil {
+		return nil, err
+	}
+	j := w.a.Assess(item, p)
+	return &demarc.Standing{Assignments: p.Assignments, Verdicts: j.Verdicts, Teams: w.a.Teams(&item.Resource), Beliefs: j.Beliefs, Checks: j.Checks}, nil
+}
+
+// Notes tells the declarations of the estate that were about nothing, and the expressions that failed on some facts.
+func (a *Assessor) Notes() []demarc.Note {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	var out []demarc.Note
+	out := a.resolver.Unused()
 	for text, err := range a.failed {
 		out = append(out, demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: fmt.Sprintf("%s: %v", text, err)})
 	}
@@ -165,7 +175,7 @@ func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, except
 		for _, i := range assumptions {
 			s := &a.est.Assumptions[i]
 			if s.Covers(as.Duty) && (s.Holder == demarc.HeldByProvider || s.Holder == demarc.HeldByThirdParty || s.Holder == demarc.NotApplicable) {
-				j.Believed = append(j.Believed, Misassumption{Duty: d, Assumption: s.ID, Believed: s.Holder})
+				j.Beliefs = append(j.Beliefs, demarc.Belief{Duty: d, Holder: s.Holder, Assumption: s.ID})
 				break
 			}
 		}

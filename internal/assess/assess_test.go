@@ -91,11 +91,12 @@ func judged(t testing.TB, b *rulebook.Rulebook, est *estate.Estate, day time.Tim
 		Resource: demarc.Resource{ID: "x", Provider: "aws", Service: svc.ID, Type: "T", Account: "1", Region: "eu-west-1", Name: "web"},
 		Service:  svc, Facts: inventory.NewTable().Row(svc, list),
 	}
-	p, err := responsibility.New(b, est, day).Resolve(item)
+	r := responsibility.New(b, est, day)
+	p, err := r.Resolve(item)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, assess.New(est, day).Assess(item, p)
+	return p, assess.New(r, est, day).Assess(item, p)
 }
 
 func parsed(t testing.TB, b *rulebook.Rulebook, text string) *estate.Estate {
@@ -196,8 +197,8 @@ func TestMisassumptions(t *testing.T) {
 `)
 	_, j := judged(t, b, est, asOf, "")
 	var got []string
-	for _, m := range j.Believed {
-		got = append(got, fmt.Sprintf("%s %s %s", demarc.Duties[m.Duty], m.Believed, m.Assumption))
+	for _, m := range j.Beliefs {
+		got = append(got, fmt.Sprintf("%s %s %s", demarc.Duties[m.Duty], m.Holder, m.Assumption))
 	}
 	want := []string{"guest.patching provider wrong", "guest.hardening third-party third", "data.sharing provider half"}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -209,13 +210,13 @@ func TestMisassumptions(t *testing.T) {
 func TestTeams(t *testing.T) {
 	b := book(t)
 	est := parsed(t, b, "teams:\n  - {team: web, where: name == 'web', duties: [guest.*]}\n  - {team: all, duties: [guest.patching, data.*]}\n")
-	teams := assess.New(est, asOf).Teams(&demarc.Resource{Provider: "own", Service: "own/box", Name: "web"})
+	teams := assess.New(responsibility.New(b, est, asOf), est, asOf).Teams(&demarc.Resource{Provider: "own", Service: "own/box", Name: "web"})
 	for duty, want := range map[demarc.DutyID]string{"guest.patching": "web", "data.sharing": "all", "network.firewall": ""} {
 		if got := teams[demarc.DutyIndex(duty)]; got != want {
 			t.Errorf("%s is of team %q, want %q", duty, got, want)
 		}
 	}
-	if none := assess.New(&estate.Estate{}, asOf).Teams(&demarc.Resource{Name: "web"}); none != nil {
+	if none := assess.New(responsibility.New(b, &estate.Estate{}, asOf), &estate.Estate{}, asOf).Teams(&demarc.Resource{Name: "web"}); none != nil {
 		t.Error("no teams are declared, and there are some")
 	}
 }

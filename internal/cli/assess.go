@@ -219,8 +219,8 @@ func (g gate) fails(r *run) bool {
 		return false
 	}
 	for a := range r.Answers() {
-		for i := range a.Duties {
-			if d := &a.Duties[i]; d.Gap() != "" && (g.any || d.Severity() >= g.severity) {
+		for d := range a.Duties {
+			if d.Gap() != "" && (g.any || d.Severity() >= g.severity) {
 				return true
 			}
 		}

@@ -55,9 +55,9 @@ the setting, its value, the rule, and the provider's page.`,
 				if duty == "" {
 					explainStack(p, answer)
 				} else {
-					for i := range answer.Duties {
-						if demarc.MatchDuty(duty, answer.Duties[i].Duty) {
-							explainDuty(p, r, answer, &answer.Duties[i])
+					for d := range answer.Duties {
+						if demarc.MatchDuty(duty, d.Duty) {
+							explainDuty(p, r, answer, d)
 						}
 					}
 				}
@@ -158,8 +158,7 @@ func explainStack(p *table.Printer, a *demarc.Answer) {
 		}
 		rows = nil
 	}
-	for i := range a.Duties {
-		d := &a.Duties[i]
+	for d := range a.Duties {
 		if d.Holder == demarc.NotApplicable {
 			continue
 		}

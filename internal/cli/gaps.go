@@ -67,15 +67,26 @@ read) or unverified (nobody has looked).`,
 }
 
 func (a *app) gaps(w io.Writer, format string, r *run, wanted func(*demarc.Answer, *demarc.DutyAnswer) bool) error {
+	// What is not wanted is shown to nobody: a duty that does not apply is passed over by every format.
+	nothing := make([]*demarc.Assignment, len(demarc.Duties))
+	for i, d := range demarc.Duties {
+		nothing[i] = &demarc.Assignment{Duty: d, Holder: demarc.NotApplicable}
+	}
+	stateless := &demarc.Verdict{State: demarc.NoState}
 	kept := func(yield func(*demarc.Answer) bool) {
 		for x := range r.Answers() {
-			for i := range x.Duties {
-				// What is not wanted is shown to nobody: a duty that does not apply is passed over by every format.
-				if !wanted(x, &x.Duties[i]) {
-					x.Duties[i] = demarc.DutyAnswer{Assignment: &demarc.Assignment{Duty: x.Duties[i].Duty, Holder: demarc.NotApplicable}, Verdict: &demarc.Verdict{State: demarc.NoState}}
+			some := *x.Standing
+			some.Assignments, some.Verdicts, some.Beliefs = slices.Clone(some.Assignments), slices.Clone(some.Verdicts), nil
+			i := 0
+			for d := range x.Duties {
+				if !wanted(x, d) {
+					some.Assignments[i], some.Verdicts[i] = nothing[i], stateless
+				} else if d.Believed != "" {
+					some.Beliefs = append(some.Beliefs, demarc.Belief{Duty: i, Holder: d.Believed, Assumption: d.Assumption})
 				}
+				i++
 			}
-			if !yield(x) {
+			if !yield(&demarc.Answer{Resource: x.Resource, Standing: &some, Facts: x.Facts, Inside: x.Inside}) {
 				return
 			}
 		}
@@ -123,8 +134,7 @@ type gapRow struct {
 func gapsJSON(w io.Writer, answers func(func(*demarc.Answer) bool)) error {
 	rows := []gapRow{}
 	for a := range answers {
-		for i := range a.Duties {
-			d := &a.Duties[i]
+		for d := range a.Duties {
 			if d.Holder == demarc.NotApplicable {
 				continue
 			}

@@ -82,8 +82,7 @@ func newMatrix(r *run, column func(*demarc.Resource) string) *matrix {
 			m.cells[name] = map[demarc.DutyID]map[demarc.Holder]int{}
 			m.columns = append(m.columns, name)
 		}
-		for i := range a.Duties {
-			d := &a.Duties[i]
+		for d := range a.Duties {
 			if m.cells[name][d.Duty] == nil {
 				m.cells[name][d.Duty] = map[demarc.Holder]int{}
 			}

@@ -30,11 +30,12 @@ func (e *Encoder) Append(b []byte, a *demarc.Answer) []byte {
 	b = append(b, `{"resource":`...)
 	b = appendResource(b, &a.Resource)
 	b = append(b, `,"duties":{`...)
-	for i := range a.Duties {
-		if i > 0 {
+	first := true
+	for d := range a.Duties {
+		if !first {
 			b = append(b, ',')
 		}
-		d := &a.Duties[i]
+		first = false
 		key := dutyKey{d.Assignment, d.Verdict, d.Believed, d.Assumption, d.Team}
 		known, ok := e.duties[key]
 		if !ok {

@@ -44,12 +44,13 @@ func Moves(before, after iter.Seq[*demarc.Answer]) (groups []MoveGroup, added, r
 			added++
 			continue
 		}
-		for d := range a.Duties {
-			x, y := &a.Duties[d], &b.Duties[d]
+		for d := range a.Assignments {
+			x, y := a.Assignments[d], b.Assignments[d]
 			if x.Holder == y.Holder && slices.Equal(x.Parties, y.Parties) {
 				continue
 			}
-			id := key{x.Duty, b.Resource.Service, x.Holder, y.Holder, changed(a, b, x, y), Ground(b, y)}
+			now := b.Duty(d)
+			id := key{x.Duty, b.Resource.Service, x.Holder, y.Holder, changed(a, b, x, y), Ground(b, &now)}
 			g := found[id]
 			if g == nil {
 				g = &MoveGroup{Duty: id.duty, Service: id.service, From: id.from, To: id.to, Setting: id.setting, Because: id.because, ToUs: share(y.Holder) > share(x.Holder)}
@@ -123,7 +124,7 @@ func share(h demarc.Holder) int {
 }
 
 // changed says which of the facts that decided a duty are not what they were.
-func changed(a, b *demarc.Answer, x, y *demarc.DutyAnswer) string {
+func changed(a, b *demarc.Answer, x, y *demarc.Assignment) string {
 	names := slices.Clone(x.Reads)
 	for _, n := range y.Reads {
 		if !slices.Contains(names, n) {

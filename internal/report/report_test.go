@@ -49,7 +49,7 @@ func answer(id, name string, minor bool, holder demarc.Holder) *demarc.Answer {
 			as.Holder, v.State, as.Parties = demarc.HeldByProvider, demarc.Unassured, []demarc.Party{"aws"}
 			as.Parts = []demarc.Part{{Party: "aws", Role: demarc.Site, Text: "Guards the doors."}}
 		}
-		a.Duties = append(a.Duties, demarc.DutyAnswer{Assignment: as, Verdict: v})
+		a.Assignments, a.Verdicts = append(a.Assignments, as), append(a.Verdicts, v)
 	}
 	return a
 }

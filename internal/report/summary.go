@@ -119,8 +119,7 @@ func (s *Summary) Add(a *demarc.Answer) {
 		model = "unclassified"
 	}
 	s.Models[provider][model]++
-	for i := range a.Duties {
-		d := &a.Duties[i]
+	for d := range a.Duties {
 		if d.Holder == demarc.NotApplicable || a.Inside && d.Duty.Layer() == "guest" {
 			continue
 		}

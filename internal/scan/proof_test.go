@@ -141,12 +141,12 @@ func replay(t *testing.T, svc *rulebook.Service, c *rulebook.ProofCase, seen map
 		i := demarc.DutyIndex(demarc.DutyID(w.Key))
 		if i < 0 {
 			t.Errorf("%s: no duty %q", w.Pos, w.Key)
-		} else if got := a.Duties[i].Holder; string(got) != w.Value {
+		} else if got := a.Assignments[i].Holder; string(got) != w.Value {
 			t.Errorf("%s: %s: %s is %s, want %s", w.Pos, c.Name, w.Key, got, w.Value)
 		}
 	}
 	for _, d := range c.Want.Assumed {
-		if i := demarc.DutyIndex(demarc.DutyID(d)); i < 0 || !a.Duties[i].Assumed {
+		if i := demarc.DutyIndex(demarc.DutyID(d)); i < 0 || !a.Assignments[i].Assumed {
 			t.Errorf("%s: %s: %s is not assumed", c.Pos, c.Name, d)
 		}
 	}

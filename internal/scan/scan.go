@@ -44,10 +44,8 @@ type Config struct {
 
 // Finding is one judged resource. It is valid until the next one is asked for.
 type Finding struct {
-	Item      *inventory.Item
-	Profile   *responsibility.Profile
-	Judgement *assess.Judgement
-	Teams     []string // by duty index; nil where the estate declares no teams
+	Item *inventory.Item
+	*demarc.Standing
 }
 
 // Result is what a run came to.
@@ -59,11 +57,9 @@ type Result struct {
 	Parts       int
 	Interrupted bool
 	// Late ends a moment after the run was told to end: what is written by then is all that will be.
-	Late     context.Context //nolint:containedctx // it outlives the run, for those who write its result
-	Resolver *responsibility.Resolver
+	Late context.Context //nolint:containedctx // it outlives the run, for those who write its result
 
-	findings  []Finding // sorted by id
-	standings map[standingKey]*demarc.Standing
+	findings []Finding // sorted by id
 }
 
 // Close gives back what the result holds outside of memory. Its findings cannot be gone through afterwards.
@@ -281,25 +277,25 @@ func (s *sink) flush(ctx context.Context) error {
 // judge resolves and assesses every resource, in parallel, keeping their order. When ctx ends, those that were judged by
 // then without a hole are the result.
 func judge(ctx context.Context, c Config, settled *inventory.Settled, workers int, out *Result) error {
-	resolver := responsibility.New(c.Book, c.Estate, c.AsOf)
-	assessor := assess.New(c.Estate, c.AsOf)
-	out.Resolver = resolver
+	assessor := assess.New(responsibility.New(c.Book, c.Estate, c.AsOf), c.Estate, c.AsOf)
 	out.Resources = len(settled.Items)
 	out.findings = make([]Finding, len(settled.Items))
 	const chunk = 256
 	var group errgroup.Group
 	group.SetLimit(workers)
+	free := sync.Pool{New: func() any { return assessor.Worker() }}
 	begun := 0
 	for ; begun < len(settled.Items) && ctx.Err() == nil; begun += chunk {
 		start := begun
 		group.Go(func() error {
+			worker := free.Get().(*assess.Worker)
+			defer free.Put(worker)
 			for i := start; i < min(start+chunk, len(settled.Items)); i++ {
-				item := &settled.Items[i]
-				p, err := resolver.Resolve(item)
+				standing, err := worker.Assess(&settled.Items[i])
 				if err != nil {
 					return err
 				}
-				out.findings[i] = Finding{Item: item, Profile: p, Judgement: assessor.Assess(item, p), Teams: assessor.Teams(&item.Resource)}
+				out.findings[i] = Finding{&settled.Items[i], standing}
 			}
 			return nil
 		})
@@ -311,51 +307,17 @@ func judge(ctx context.Context, c Config, settled *inventory.Settled, workers in
 		out.findings, out.Resources, out.Interrupted = out.findings[:begun], begun, true
 		return nil // what the estate declares in vain cannot be told from a part
 	}
-	for _, n := range append(resolver.Unused(), assessor.Failed()...) {
+	for _, n := range assessor.Notes() {
 		out.Notes.Add(n)
 	}
 	return nil
 }
 
-// standingKey is what a Standing is made of.
-type standingKey struct {
-	profile   *responsibility.Profile
-	judgement *assess.Judgement
-	teams     *string // the first of them, nil for none
-}
-
 func (r *Result) answer(f *Finding) *demarc.Answer {
-	a := &demarc.Answer{Resource: f.Item.Resource, Standing: r.standing(f), Inside: f.Item.Inside}
+	a := &demarc.Answer{Resource: f.Item.Resource, Standing: f.Standing, Inside: f.Item.Inside}
 	for i := range f.Item.Service.Facts {
 		fact := &f.Item.Service.Facts[i]
 		a.Facts = append(a.Facts, demarc.NamedFact{Name: fact.Name, Fact: f.Item.Facts.At(i), Sensitive: fact.Sensitive || slices.Contains(f.Item.Hidden, i)})
 	}
 	return a
-}
-
-// standing returns what is the same for all findings of one profile, judgement and teams.
-func (r *Result) standing(f *Finding) *demarc.Standing {
-	key := standingKey{profile: f.Profile, judgement: f.Judgement}
-	if len(f.Teams) > 0 {
-		key.teams = &f.Teams[0]
-	}
-	if s := r.standings[key]; s != nil {
-		return s
-	}
-	s := &demarc.Standing{Duties: make([]demarc.DutyAnswer, len(f.Profile.Assignments)), Checks: f.Judgement.Checks}
-	for d, as := range f.Profile.Assignments {
-		s.Duties[d] = demarc.DutyAnswer{Assignment: as, Verdict: f.Judgement.Verdicts[d]}
-		if f.Teams != nil && as.Tenant() {
-			s.Duties[d].Team = f.Teams[d]
-			s.Duties[d].Teamless = s.Duties[d].Team == ""
-		}
-	}
-	for _, m := range f.Judgement.Believed {
-		s.Duties[m.Duty].Believed, s.Duties[m.Duty].Assumption = m.Believed, m.Assumption
-	}
-	if r.standings == nil {
-		r.standings = map[standingKey]*demarc.Standing{}
-	}
-	r.standings[key] = s
-	return s
 }

@@ -53,7 +53,7 @@ func TestVectors(t *testing.T) {
 			var got []string
 			for _, a := range answers[g] {
 				if named(a, resource) {
-					got = append(got, string(a.Duties[demarc.DutyIndex(demarc.DutyID(duty))].Holder))
+					got = append(got, string(a.Assignments[demarc.DutyIndex(demarc.DutyID(duty))].Holder))
 				}
 			}
 			slices.Sort(got)

@@ -24,8 +24,7 @@ func Write(w io.Writer, _ demarc.Run, answers iter.Seq[*demarc.Answer]) error {
 	}
 	for a := range answers {
 		r := &a.Resource
-		for i := range a.Duties {
-			d := &a.Duties[i]
+		for d := range a.Duties {
 			if d.Holder == demarc.NotApplicable {
 				continue
 			}

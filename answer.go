@@ -70,6 +70,7 @@ type DutyAnswer struct {
 	Assumption string // the id of that belief
 	Team       string // who does the organization's part; "" for nobody
 	Teamless   bool   // teams are declared, and none of them does the organization's part
+	Unaccepted bool   // its team has not accepted it, or has to again; only a store knows
 }
 
 // NamedFact is a fact with its name.
@@ -130,25 +131,41 @@ const (
 	GapLapsed     Gap = "lapsed"
 	GapBlind      Gap = "blind"
 	GapUnverified Gap = "unverified"
+	GapUnaccepted Gap = "unaccepted"
 )
 
 // Gaps lists every gap, worst first.
-var Gaps = []Gap{GapMisassumed, GapFailing, GapUnowned, GapLapsed, GapBlind, GapUnverified}
+var Gaps = []Gap{GapMisassumed, GapFailing, GapUnowned, GapLapsed, GapBlind, GapUnverified, GapUnaccepted}
 
 // Gap returns the worst gap of the duty, "" for none.
 func (d *DutyAnswer) Gap() Gap {
-	switch {
+	switch state := d.State.Gap(); {
 	case d.Believed != "":
 		return GapMisassumed
-	case d.State == Failing:
+	case state == "" && d.Unaccepted:
+		return GapUnaccepted
+	default:
+		return state
+	}
+}
+
+// HasGap reports whether the duty has that gap, be it the worst or not.
+func (d *DutyAnswer) HasGap(g Gap) bool {
+	return g == GapMisassumed && d.Believed != "" || g == GapUnaccepted && d.Unaccepted || g != "" && g == d.State.Gap()
+}
+
+// Gap returns the gap that a state is, "" for none.
+func (s State) Gap() Gap {
+	switch s {
+	case Failing:
 		return GapFailing
-	case d.State == NobodysDuty:
+	case NobodysDuty:
 		return GapUnowned
-	case d.State == Lapsed:
+	case Lapsed:
 		return GapLapsed
-	case d.State == Blind:
+	case Blind:
 		return GapBlind
-	case d.State == Unverified:
+	case Unverified:
 		return GapUnverified
 	default:
 		return ""

@@ -5,7 +5,7 @@ import "time"
 // Part is what one party does for a duty.
 type Part struct {
 	Party Party  `json:"party"`
-	Role  Role   `json:"-"`
+	Role  Role   `json:"role"`
 	Text  string `json:"text"`
 }
 
@@ -24,12 +24,12 @@ const (
 
 // Basis is one step that changed an answer: what decided, and where it says so.
 type Basis struct {
-	Kind    BasisKind
-	ID      string
-	Because string
-	URL     string
-	Section string
-	Read    time.Time // the day on which the page was read; zero for what the estate declares
+	Kind    BasisKind `json:"kind"`
+	ID      string    `json:"id"`
+	Because string    `json:"because"`
+	URL     string    `json:"url,omitempty"`
+	Section string    `json:"section,omitempty"`
+	Read    time.Time `json:"read,omitzero"` // the day on which the page was read; zero for what the estate declares
 }
 
 // String is the basis as "kind:id".
@@ -38,18 +38,18 @@ func (b Basis) String() string { return string(b.Kind) + ":" + b.ID }
 // Assignment is the answer for one duty of one resource: the holders, each one's part, and the basis.
 // It is shared by all resources whose answers are the same, and must not be changed.
 type Assignment struct {
-	Duty    DutyID
-	Holder  Holder
-	Roles   RoleSet
-	Parties []Party // in the order of roles, each once
-	Parts   []Part
-	Why     string // why the duty does not apply
-	Basis   []Basis
-	Reads   []string // the facts that decided, by name
-	Assumed bool
-	Missing []string // the facts that would settle an assumed answer
-	Engaged Party    // who has taken the tenant's part by an engagement in force; "" for nobody
-	Lapsed  Party    // whose engagement for the tenant's part has ended without another; "" for nobody
+	Duty    DutyID   `json:"duty"`
+	Holder  Holder   `json:"holder"`
+	Roles   RoleSet  `json:"-"`
+	Parties []Party  `json:"parties,omitempty"` // in the order of roles, each once
+	Parts   []Part   `json:"parts,omitempty"`
+	Why     string   `json:"why,omitempty"` // why the duty does not apply
+	Basis   []Basis  `json:"basis,omitempty"`
+	Reads   []string `json:"reads,omitempty"` // the facts that decided, by name
+	Assumed bool     `json:"assumed,omitempty"`
+	Missing []string `json:"missing,omitempty"` // the facts that would settle an assumed answer
+	Engaged Party    `json:"engaged,omitempty"` // who has taken the tenant's part by an engagement in force; "" for nobody
+	Lapsed  Party    `json:"lapsed,omitempty"`  // whose engagement for the tenant's part has ended without another; "" for nobody
 }
 
 // Tenant reports whether the organization itself has a part in the duty.
@@ -91,34 +91,20 @@ const (
 
 // Verdict is the state of one duty of one resource, and what it rests on.
 type Verdict struct {
-	State       State
-	Counterpart State // the other's, where a duty is shared; "" otherwise
-	Checks      []CheckOutcome
-	Missing     []string // of a blind duty: the facts that nobody could read
-	Excepted    []string // ids of the exceptions that cover a failure
-	Attestation string   // id of the attestation in force
-	Assurance   string   // id of the assurance in force
-	Evidence    []string // ids of imported evidence
+	State       State          `json:"state"`
+	Counterpart State          `json:"counterpart,omitempty"` // the other's, where a duty is shared; "" otherwise
+	Checks      []CheckOutcome `json:"checks,omitempty"`
+	Missing     []string       `json:"missing,omitempty"`     // of a blind duty: the facts that nobody could read
+	Excepted    []string       `json:"excepted,omitempty"`    // ids of the exceptions that cover a failure
+	Attestation string         `json:"attestation,omitempty"` // id of the attestation in force
+	Assurance   string         `json:"assurance,omitempty"`   // id of the assurance in force
+	Evidence    []string       `json:"evidence,omitempty"`    // ids of imported evidence
 }
 
 // CheckOutcome is one check and its result.
 type CheckOutcome struct {
-	ID       string
-	Result   CheckResult
-	Severity Severity
-	Missing  []string
-}
-
-// Move is a duty of a resource whose holder changed.
-type Move struct {
-	Resource Resource
-	Duty     DutyID
-	From, To *Assignment
-	Because  []Change
-}
-
-// Change is a fact that is not what it was.
-type Change struct {
-	Fact     string
-	Old, New Fact
+	ID       string      `json:"id"`
+	Result   CheckResult `json:"result"`
+	Severity Severity    `json:"severity"`
+	Missing  []string    `json:"missing,omitempty"`
 }

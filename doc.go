@@ -51,6 +51,11 @@
 //
 // An [Answer] holds all that is said of one resource, and every surface of demarc shows Answers.
 //
+// With a store there is a history. A [Scan] is one finished reading; a [Move] is a duty that changed hands between two;
+// a [Finding] is a gap with the scans in which it was first and last seen. A [Filter] says what of all this somebody
+// wants to see, and is the same on the command line, in a page's address and in the API. A [Declaration] is what a
+// person records beside the estate: that a team accepts a duty, attests it, or excepts a failing check.
+//
 // # The flow
 //
 //	collect ──▶ inventory ──▶ responsibility ──▶ assess ──▶ report
@@ -75,5 +80,6 @@
 //   - internal/inventory turns documents into resources with facts; Settle brings together what is said in several.
 //   - internal/responsibility and internal/assess give the answers.
 //   - internal/rule is CEL over typed facts in three-valued logic; internal/jscan reads JSON in one pass.
+//   - internal/store keeps the history; its doc.go lists what can be asked of it.
 //   - docs/architecture.md tells how these hang together, docs/decisions/ why, docs/limitations.md what is not seen.
 package demarc

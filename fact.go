@@ -257,13 +257,16 @@ var originTexts = [...]string{
 
 func (o Origin) String() string { return originTexts[o] }
 
+// MarshalText writes the origin as a person reads it.
+func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
 // Known reports whether a fact of this origin has a value.
 func (o Origin) Known() bool { return o <= Presumed }
 
 // Fact is one typed value read from a resource's configuration, or the reason why it is unknown.
 type Fact struct {
-	Value  Value
-	Origin Origin
+	Value  Value  `json:"value"`
+	Origin Origin `json:"origin"`
 }
 
 // Known reports whether f has a value.

@@ -1,5 +1,7 @@
 package demarc
 
+import "fmt"
+
 // Role is the part that a party plays for a resource.
 type Role uint8
 
@@ -17,6 +19,19 @@ const (
 var roleNames = [NumRoles]string{"site", "host", "operator", "supplier", "tenant"}
 
 func (r Role) String() string { return roleNames[r] }
+
+// MarshalText writes the role's name.
+func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a role's name.
+func (r *Role) UnmarshalText(text []byte) error {
+	v, ok := ParseRole(string(text))
+	if !ok {
+		return fmt.Errorf("unknown role %q", text)
+	}
+	*r = v
+	return nil
+}
 
 // ParseRole returns the role of that name, or false.
 func ParseRole(s string) (Role, bool) {

@@ -1,0 +1,112 @@
+package demarc
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// DeclarationKind says what a Declaration declares.
+type DeclarationKind string
+
+// The kinds of declaration.
+const (
+	Acceptance  DeclarationKind = "acceptance"  // a team has taken the duties
+	Attestation DeclarationKind = "attestation" // a person says that they are done
+	Exception   DeclarationKind = "exception"   // the failure of a check is accepted for a time
+)
+
+// DeclarationKinds lists every kind.
+var DeclarationKinds = []DeclarationKind{Acceptance, Attestation, Exception}
+
+// Declaration is an acceptance, attestation or exception that is recorded in a store. Attestations and exceptions count
+// from the next scan on, beside those that the estate declares; acceptances at once.
+type Declaration struct {
+	ID       string          `json:"id"` // given by the store
+	Kind     DeclarationKind `json:"kind"`
+	Scope    Filter          `json:"-"`                // which resources; Scope.Where must allow it
+	Duties   []string        `json:"duties,omitempty"` // ids or globs; of an acceptance none means all
+	Check    string          `json:"check,omitempty"`  // of an exception
+	Team     string          `json:"team,omitempty"`   // that has accepted; of an exception its owner
+	By       string          `json:"by"`               // who says so
+	On       time.Time       `json:"on"`               // a day
+	Until    time.Time       `json:"until"`            // the last day; zero is open, but not of an exception
+	Text     string          `json:"text,omitempty"`   // evidence, reason or note
+	Recorded time.Time       `json:"recorded"`         // by the store
+	// Withdrawn is when it was taken back; zero while it stands.
+	Withdrawn   time.Time `json:"withdrawn"`
+	WithdrawnBy string    `json:"withdrawn_by,omitempty"`
+}
+
+// Validate returns everything that is wrong with d.
+func (d *Declaration) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if _, err := d.Scope.Where(); err != nil {
+		faults = append(faults, err)
+	}
+	for _, glob := range d.Duties {
+		if !slices.ContainsFunc(Duties, func(id DutyID) bool { return MatchDuty(glob, id) }) {
+			fault("there is no duty %q", glob)
+		}
+	}
+	if d.By == "" {
+		fault("it must say who says so")
+	}
+	if d.On.IsZero() {
+		fault("it must say on which day")
+	}
+	if !d.Until.IsZero() && d.Until.Before(d.On) {
+		fault("it ends on %s, before it begins on %s", d.Until.Format(time.DateOnly), d.On.Format(time.DateOnly))
+	}
+	switch d.Kind {
+	case Acceptance:
+		if d.Team == "" {
+			fault("an acceptance must say which team accepts")
+		}
+	case Attestation:
+		if len(d.Duties) == 0 {
+			fault("an attestation must say of which duty")
+		}
+	case Exception:
+		if d.Check == "" {
+			fault("an exception must say of which check")
+		}
+		if d.Until.IsZero() {
+			fault("an exception needs a last day")
+		}
+		if d.Text == "" {
+			fault("an exception needs a reason")
+		}
+		if d.Team == "" {
+			fault("an exception needs an owner")
+		}
+	default:
+		fault("unknown kind %q", d.Kind)
+	}
+	return errors.Join(faults...)
+}
+
+// Covers reports whether d is about a duty.
+func (d *Declaration) Covers(id DutyID) bool {
+	return len(d.Duties) == 0 || slices.ContainsFunc(d.Duties, func(glob string) bool { return MatchDuty(glob, id) })
+}
+
+// InForce reports whether d counts on a day; the last day counts.
+func (d *Declaration) InForce(on time.Time) bool {
+	return d.Withdrawn.IsZero() && !on.Before(d.On) && (d.Until.IsZero() || on.Before(d.Until.AddDate(0, 0, 1)))
+}
+
+// AuditEntry is one change that somebody made. Entries are only ever added. Each holds the hash of the one before it, so
+// that a change of an old one shows.
+type AuditEntry struct {
+	Sequence     int64     `json:"sequence"` // from 1, without a hole
+	At           time.Time `json:"at"`
+	Organization string    `json:"organization"`
+	Actor        string    `json:"actor"`
+	Action       string    `json:"action"`           // "scan", "accept", "withdraw", "prune"
+	Subject      string    `json:"subject"`          // what it was done to
+	Detail       string    `json:"detail,omitempty"` // JSON
+	Hash         string    `json:"hash"`             // SHA-256 of the hash before it and of all the above, in hex
+}

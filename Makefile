@@ -6,7 +6,7 @@ FUZZ  ?= 20s
 # The race detector needs a C compiler; without one the tests run without it.
 RACE  := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
-.PHONY: demo test build lint fmt fuzz bench
+.PHONY: demo test build generate lint fmt fuzz bench
 
 # Exit codes 2 (something could not be read) and 3 (a gate failed) are answers too. `go run` would hide them.
 demo: build ## assess the example estate
@@ -18,6 +18,9 @@ test: ## all checks of the ordinary run
 
 build: ## bin/demarc
 	CGO_ENABLED=0 go build -trimpath -o bin/demarc ./cmd/demarc
+
+generate: ## what is generated from the catalog
+	go generate ./...
 
 lint: ## the first run builds the linter, which takes minutes
 	$(LINT) run ./...

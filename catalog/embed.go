@@ -3,9 +3,11 @@ package catalog
 
 import "embed"
 
-// Files is the whole catalog.
+//go:generate go test -run TestIndex .. -update
+
+// Files is the whole catalog, and the index of its types.
 //
-//go:embed *.yaml */*.yaml
+//go:embed *.yaml */*.yaml index/*.txt
 var Files embed.FS
 
 // Schema is the JSON Schema of every kind of file of the catalog, for editors.

@@ -129,10 +129,12 @@ func refOf(book *rulebook.Rulebook, d *demarc.Document, doc map[string]any) *rul
 		}
 		return book.Find(d.Dialect, kind)
 	default:
-		for _, ref := range book.Envelopes(d.Dialect) {
-			if len(ref.Envelope) > 0 && ref.Envelope[0] == d.Envelope {
-				return ref
-			}
+		member := d.Envelope
+		if d.Dialect == demarc.Graph {
+			member = d.Context
+		}
+		for _, p := range book.Envelopes(d.Dialect, member) {
+			return p.Ref()
 		}
 		return nil
 	}

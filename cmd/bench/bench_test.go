@@ -49,8 +49,8 @@ func TestMultiplied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(two.Services) != 2*len(one.Services) {
-		t.Errorf("%d services, want twice %d", len(two.Services), len(one.Services))
+	if len(two.Services()) != 2*len(one.Services()) {
+		t.Errorf("%d services, want twice %d", len(two.Services()), len(one.Services()))
 	}
 }
 

@@ -52,6 +52,7 @@ type reading struct {
 func child(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet(childCommand, flag.ContinueOnError)
 	catalogDir := flags.String("catalog", "", "")
+	indexed := flags.String("indexed", "", "")
 	cpus := flags.Int("cpus", 1, "")
 	estatePath := flags.String("estate", "", "")
 	cpuProfile := flags.String("cpuprofile", "", "")
@@ -65,11 +66,15 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 		return commandLine(ctx, flags.Args())
 	}
 	begin := time.Now()
-	systems := []fs.FS{catalog.Files}
+	var own []fs.FS
 	if *catalogDir != "" {
-		systems = append(systems, os.DirFS(*catalogDir))
+		own = append(own, os.DirFS(*catalogDir))
 	}
-	book, err := rulebook.Load(systems...)
+	var files fs.FS = catalog.Files
+	if *indexed != "" {
+		files = os.DirFS(*indexed)
+	}
+	book, err := rulebook.Indexed(files, own...)
 	if err != nil {
 		return err
 	}

@@ -10,14 +10,53 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/demarc/demarc/catalog"
+	"github.com/demarc/demarc/internal/rulebook"
 )
+
+// enlarge writes the catalog as one that is so many times as large, with an index.
+func enlarge(dir string, times int) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := multiply(dir, times-1); err != nil {
+		return err
+	}
+	err := fs.WalkDir(catalog.Files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, "_test.yaml") {
+			return err
+		}
+		text, err := fs.ReadFile(catalog.Files, name)
+		if err != nil {
+			return err
+		}
+		return writeBelow(dir, name, text)
+	})
+	if err != nil {
+		return err
+	}
+	index, err := rulebook.Index(os.DirFS(dir))
+	if err != nil {
+		return err
+	}
+	for name, text := range index {
+		if err := writeBelow(dir, name, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeBelow(dir, name string, text []byte) error {
+	to := filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o600)
+}
 
 // multiply writes the services of the catalog several times more, each under another id and for other types, as a folder
 // for --catalog.
 func multiply(dir string, times int) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
 	return fs.WalkDir(catalog.Files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.Contains(name, "/") || strings.HasPrefix(name, "archetypes/") || !strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, "_test.yaml") {
 			return err
@@ -37,11 +76,7 @@ func multiply(dir string, times int) error {
 			if err != nil {
 				return err
 			}
-			to := filepath.Join(dir, filepath.FromSlash(strings.TrimSuffix(name, ".yaml")+strings.ToLower(suffix)+".yaml"))
-			if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
-				return err
-			}
-			if err := os.WriteFile(to, out, 0o600); err != nil {
+			if err := writeBelow(dir, strings.TrimSuffix(name, ".yaml")+strings.ToLower(suffix)+".yaml", out); err != nil {
 				return err
 			}
 		}

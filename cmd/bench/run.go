@@ -287,7 +287,7 @@ func (b *bench) growth(ctx context.Context, sizes []int) ([]growthReport, error)
 		more  []string
 	}
 	large := filepath.Join(b.dir, "catalog")
-	if err := multiply(large, 9); err != nil {
+	if err := enlarge(large, 10); err != nil {
 		return nil, err
 	}
 	first := sizes[:min(2, len(sizes))]
@@ -296,7 +296,7 @@ func (b *bench) growth(ctx context.Context, sizes []int) ([]growthReport, error)
 		{"plain: no relations, no policies", generate.Plain, first, nil},
 		{"with relations", generate.Related, first, nil},
 		{"with policy documents", generate.Policies, first, nil},
-		{"catalog ten times as large", generate.Mixed, first, []string{"-catalog", large}},
+		{"catalog ten times as large", generate.Mixed, first, []string{"-indexed", large}},
 	}
 	declared, err := b.declarations(generate.AWSConfig, 1000)
 	if err != nil {
@@ -337,8 +337,8 @@ func (b *bench) growth(ctx context.Context, sizes []int) ([]growthReport, error)
 // start measures what a person waits for on a small input.
 func (b *bench) start(ctx context.Context) (startReport, error) {
 	var s startReport
-	s.Services = len(b.book.Services)
-	for _, svc := range b.book.Services {
+	s.Services = len(b.book.Services())
+	for _, svc := range b.book.Services() {
 		s.Expressions += len(svc.Lines) + len(svc.Checks)
 	}
 	dir, err := b.estate(generate.Estate{Format: generate.AWSConfig, Resources: 30, Accounts: 1, Seed: b.seed})
@@ -346,14 +346,14 @@ func (b *bench) start(ctx context.Context) (startReport, error) {
 		return s, err
 	}
 	large := filepath.Join(b.dir, "catalog")
-	if err := multiply(large, 9); err != nil {
+	if err := enlarge(large, 10); err != nil {
 		return s, err
 	}
-	if book, err := rulebook.Load(catalog.Files, os.DirFS(large)); err == nil {
-		s.LargeOnes = len(book.Services)
-	} else {
-		return s, fmt.Errorf("read the multiplied catalog: %w", err)
+	book, err := rulebook.Indexed(os.DirFS(large))
+	if err != nil {
+		return s, err
 	}
+	s.LargeOnes = len(book.ServiceIDs())
 	var first, ready, more []time.Duration
 	for range max(5, b.runs) {
 		cmd := exec.CommandContext(ctx, os.Args[0], childCommand, "-cpus", strconv.Itoa(runtime.NumCPU()), "-command", "assess", dir) //nolint:gosec // this program itself
@@ -371,7 +371,7 @@ func (b *bench) start(ctx context.Context) (startReport, error) {
 		for _, more := range []struct {
 			args []string
 			to   *[]time.Duration
-		}{{nil, &ready}, {[]string{"-catalog", large}, &more}} {
+		}{{nil, &ready}, {[]string{"-indexed", large}, &more}} {
 			r, err := spawn(ctx, append(more.args, dir)...)
 			if err != nil {
 				return s, err

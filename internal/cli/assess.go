@@ -231,7 +231,7 @@ func (g gate) fails(r *run) bool {
 // about says what the answers of a run rest on.
 func (r *run) about() demarc.Run {
 	return demarc.Run{
-		Organization: r.estate.Organization, Catalog: r.book.Digest, Estate: r.estate.Digest, AsOf: r.asOf,
+		Organization: r.estate.Organization, Catalog: r.book.Digest(), Estate: r.estate.Digest, AsOf: r.asOf,
 		Documents: r.Documents, Parts: r.Parts, Interrupted: r.Interrupted,
 	}
 }

@@ -22,14 +22,23 @@ import (
 
 // rulebook loads the catalog that is built in, and the user's above it.
 func (a *app) rulebook() (*rulebook.Rulebook, error) {
-	systems := []fs.FS{catalog.Files}
+	own, err := a.catalogs()
+	if err != nil {
+		return nil, err
+	}
+	return rulebook.BuiltIn(own...)
+}
+
+// catalogs returns the user's own catalogs.
+func (a *app) catalogs() ([]fs.FS, error) {
+	var out []fs.FS
 	for _, dir := range a.catalogDirs {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return nil, fmt.Errorf("catalog %q: expected a directory", dir)
 		}
-		systems = append(systems, os.DirFS(dir))
+		out = append(out, os.DirFS(dir))
 	}
-	return rulebook.Load(systems...)
+	return out, nil
 }
 
 func (a *app) catalogCommand() *cobra.Command {
@@ -47,7 +56,11 @@ exactly one outcome whatever is known of its settings, learning a setting never 
 row and line names the page it rests on, and every expression compiles. All mistakes are told at once.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			book, err := a.rulebook()
+			own, err := a.catalogs()
+			if err != nil {
+				return err
+			}
+			book, err := rulebook.Load(append([]fs.FS{catalog.Files}, own...)...)
 			var faults, more strictyaml.Errors
 			if err != nil && !errors.As(err, &faults) {
 				return err
@@ -61,10 +74,10 @@ row and line names the page it rests on, and every expression compiles. All mist
 				return errReported
 			}
 			lines, checks := 0, 0
-			for _, s := range book.Services {
+			for _, s := range book.Services() {
 				lines, checks = lines+len(s.Lines), checks+len(s.Checks)
 			}
-			fmt.Fprintf(a.Out, "%d services, %d archetypes, %d lines, %d checks: total, cautious, cited and typed\n", len(book.Services), len(book.Archetypes), lines, checks)
+			fmt.Fprintf(a.Out, "%d services, %d archetypes, %d lines, %d checks: total, cautious, cited and typed\n", len(book.Services()), len(book.Archetypes()), lines, checks)
 			if presumed := book.Presumptions(); len(presumed) > 0 && !a.quiet {
 				fmt.Fprintf(a.Out, "%d facts are presumed:\n", len(presumed))
 				for _, p := range presumed {
@@ -131,7 +144,7 @@ func (a *app) catalogListCommand() *cobra.Command {
 					return list(a.printer(w), w, out.format, dutyRows(book), []table.Column{{Head: "duty"}, {Head: "title", Give: true, Wrap: true}, {Head: "about", Give: true, Wrap: true}},
 						func(r dutyRow) []string { return []string{string(r.ID), r.Title, r.About} })
 				default:
-					return list(a.printer(w), w, out.format, serviceRows(book), []table.Column{{Head: "service", Give: true}, {Head: "model"}, {Head: "archetype", Give: true}, {Head: "lines", Right: true}, {Head: "checks", Right: true}, {Head: "title", Give: true, Wrap: true}},
+					return list(a.printer(w), w, out.format, serviceRows(book.Services()), []table.Column{{Head: "service", Give: true}, {Head: "model"}, {Head: "archetype", Give: true}, {Head: "lines", Right: true}, {Head: "checks", Right: true}, {Head: "title", Give: true, Wrap: true}},
 						func(r serviceRow) []string {
 							return []string{string(r.ID), r.Model, r.Archetype, fmt.Sprint(r.Lines), fmt.Sprint(r.Checks), r.Title}
 						})
@@ -165,9 +178,9 @@ func list[T any](p *table.Printer, w io.Writer, format string, rows []T, columns
 	return p.Err()
 }
 
-func serviceRows(book *rulebook.Rulebook) []serviceRow {
+func serviceRows(services []*rulebook.Service) []serviceRow {
 	out := []serviceRow{}
-	for _, s := range book.Services {
+	for _, s := range services {
 		row := serviceRow{ID: s.ID, Title: s.Title, Model: s.Model, Archetype: s.Archetype.ID, Types: map[demarc.Dialect][]string{}, Lines: len(s.Lines), Checks: len(s.Checks)}
 		for _, t := range s.Types {
 			if t.Part == nil && !slices.Contains(row.Types[t.Dialect], t.Type) {
@@ -181,7 +194,7 @@ func serviceRows(book *rulebook.Rulebook) []serviceRow {
 
 func checkRows(book *rulebook.Rulebook) []checkRow {
 	out := []checkRow{}
-	for _, s := range book.Services {
+	for _, s := range book.Services() {
 		for _, c := range s.Checks {
 			out = append(out, checkRow{ID: c.Name, Service: s.ID, Title: c.Title, Duty: demarc.Duties[c.Duty], Severity: c.Severity, Proves: c.Proves, Also: c.Also})
 		}
@@ -191,7 +204,7 @@ func checkRows(book *rulebook.Rulebook) []checkRow {
 
 func dutyRows(book *rulebook.Rulebook) []dutyRow {
 	out := []dutyRow{}
-	for _, d := range book.Duties {
+	for _, d := range book.Duties() {
 		out = append(out, dutyRow{ID: d.ID, Layer: d.ID.Layer(), Title: d.Title, About: d.About, Frameworks: d.Frameworks})
 	}
 	return out
@@ -228,7 +241,7 @@ func showService(p *table.Printer, s *rulebook.Service) error {
 	p.Printf("")
 	p.Wrap(0, fmt.Sprintf("Model %s, archetype %s: %s", s.Model, s.Archetype.ID, s.Archetype.About))
 	var types []string
-	for _, r := range serviceRows(&rulebook.Rulebook{Services: []*rulebook.Service{s}})[0:1] {
+	for _, r := range serviceRows([]*rulebook.Service{s}) {
 		for _, d := range demarc.Dialects {
 			if len(r.Types[d]) > 0 {
 				types = append(types, fmt.Sprintf("%s %s", d, strings.Join(r.Types[d], ", ")))

@@ -183,8 +183,8 @@ func (a *app) serviceNames() []string {
 		return nil
 	}
 	var out []string
-	for _, s := range book.Services {
-		out = append(out, string(s.ID))
+	for _, id := range book.ServiceIDs() {
+		out = append(out, string(id))
 	}
 	return out
 }

@@ -199,8 +199,8 @@ func explainDuty(p *table.Printer, r *run, a *demarc.Answer, d *demarc.DutyAnswe
 		}
 	}
 	p.Title(head)
-	if i := demarc.DutyIndex(d.Duty); r.book.Duties[i].About != "" {
-		p.Wrap(2, r.book.Duties[i].About)
+	if about := r.book.Duties()[demarc.DutyIndex(d.Duty)].About; about != "" {
+		p.Wrap(2, about)
 	}
 	if d.Why != "" {
 		p.Wrap(2, d.Why)

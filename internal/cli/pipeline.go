@@ -75,7 +75,7 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	a.log.DebugContext(ctx, "run begins", "inputs", len(sources), "services", len(book.Services), "estate", est.Digest, "workers", workers)
+	a.log.DebugContext(ctx, "run begins", "inputs", len(sources), "services", len(book.ServiceIDs()), "estate", est.Digest, "workers", workers)
 	begin := time.Now()
 	progress, done := a.progress()
 	result, err := scan.Run(ctx, scan.Config{Book: book, Estate: est, AsOf: asOf, Sources: sources, Workers: workers, Progress: progress})

@@ -27,7 +27,7 @@ func (a *app) versionCommand() *cobra.Command {
 				Platform string `json:"platform"`
 				Catalog  string `json:"catalog"`
 				Services int    `json:"services"`
-			}{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Catalog: book.Digest, Services: len(book.Services)}
+			}{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Catalog: book.Digest(), Services: len(book.ServiceIDs())}
 			if info, ok := debug.ReadBuildInfo(); ok {
 				if info.Main.Version != "" {
 					v.Version = info.Main.Version

@@ -122,7 +122,7 @@ func providersOf(formats []Format) []string {
 var checksOf = map[string][]string{
 	"aws":          {"aws/s3/versioning", "aws/s3/access-logging", "aws/s3/customer-key", "aws/rds/public-access", "aws/security-group/no-open-ssh", "aws/security-group/egress-limited"},
 	"azure":        {"azure/storage/*"},
-	"gcp":          {"gcp/storage-bucket/*"},
+	"gcp":          {"gcp/storage/*"},
 	"kubernetes":   {"kubernetes/workload/*"},
 	"openstack":    {"openstack/server/*"},
 	"vsphere":      {"vsphere/vm/*"},

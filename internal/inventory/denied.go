@@ -30,32 +30,30 @@ func (r *Reader) denied(doc *demarc.Document) {
 			break
 		}
 	}
-	for _, s := range r.inv.book.Services {
-		for _, ref := range s.Types {
-			if ref.Dialect == doc.Dialect && asks(ref, doc, operation) {
-				r.denials = append(r.denials, denial{ref, doc.Source, account})
-			}
+	for _, p := range r.inv.book.Places(doc.Dialect) {
+		if asks(p, doc, operation) {
+			r.denials = append(r.denials, denial{p.Ref(), doc.Source, account})
 		}
 	}
 }
 
 // asks reports whether what was asked for are documents of a type.
-func asks(ref *rulebook.TypeRef, doc *demarc.Document, operation string) bool {
+func asks(p *rulebook.Place, doc *demarc.Document, operation string) bool {
 	if doc.Envelope != "" {
-		return len(ref.Envelope) > 0 && ref.Envelope[0] == doc.Envelope
+		return len(p.Envelope) > 0 && p.Envelope[0] == doc.Envelope
 	}
 	switch doc.Dialect {
 	case demarc.AWSAPI:
 		member := func(m string) bool { return strings.EqualFold(strings.TrimSuffix(m, "[]"), operation) }
-		return operation != "" && slices.ContainsFunc(ref.Envelope, member)
+		return operation != "" && slices.ContainsFunc(p.Envelope, member)
 	case demarc.Kubernetes:
-		kind := strings.ToLower(ref.Type[strings.LastIndexByte(ref.Type, '/')+1:])
+		kind := strings.ToLower(p.Type[strings.LastIndexByte(p.Type, '/')+1:])
 		asked := strings.ToLower(doc.Context)
 		return asked != "" && (asked == kind || asked == kind+"s" || asked == kind+"es" || asked == strings.TrimSuffix(kind, "y")+"ies")
 	case demarc.Graph:
-		return doc.Context != "" && strings.EqualFold(ref.Context, doc.Context)
+		return doc.Context != "" && strings.EqualFold(p.Context, doc.Context)
 	default:
-		return doc.Context != "" && strings.EqualFold(ref.Type, doc.Context)
+		return doc.Context != "" && strings.EqualFold(p.Type, doc.Context)
 	}
 }
 

@@ -88,6 +88,10 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 	if ref == nil {
 		return
 	}
+	if plan.learn(ref, c) {
+		r.awsConfig(plan, c, doc)
+		return
+	}
 	at := surroundings{account: r.name(plan, c, "accountId"), region: r.name(plan, c, "awsRegion")}
 	if at.account == "" {
 		at.account = r.name(plan, c, "awsAccountId")
@@ -137,23 +141,23 @@ func (r *Reader) envelope(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docu
 		return
 	}
 	matched, taken := false, false
-	for _, ref := range r.inv.book.Envelopes(doc.Dialect) {
-		if doc.Dialect == demarc.Graph {
-			if !strings.EqualFold(ref.Context, doc.Context) || len(ref.Envelope) > 0 && ref.Envelope[0] != doc.Envelope {
-				continue
-			}
-			some := r.envelopeElements(plan, c, doc, ref, nil, taken)
-			matched, taken = matched || some, taken || some && ref.Part == nil
+	member := doc.Envelope
+	if doc.Dialect == demarc.Graph {
+		member = doc.Context
+	}
+	for _, p := range r.inv.book.Envelopes(doc.Dialect, member) {
+		if taken && !p.Part { // another service has read the elements as its resources
 			continue
 		}
-		first, rest := "", []string(nil)
-		if len(ref.Envelope) > 0 {
-			first, rest = ref.Envelope[0], ref.Envelope[1:]
+		var rest []string
+		switch {
+		case doc.Dialect == demarc.Graph && len(p.Envelope) > 0 && p.Envelope[0] != doc.Envelope:
+			continue
+		case doc.Dialect != demarc.Graph && len(p.Envelope) > 0:
+			rest = p.Envelope[1:]
 		}
-		if first == doc.Envelope {
-			some := r.envelopeElements(plan, c, doc, ref, rest, taken)
-			matched, taken = matched || some, taken || some && ref.Part == nil
-		}
+		some := r.envelopeElements(plan, c, doc, p, rest)
+		matched, taken = matched || some, taken || some && !p.Part
 	}
 	if !matched {
 		what := doc.Envelope
@@ -165,11 +169,7 @@ func (r *Reader) envelope(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docu
 }
 
 // envelopeElements follows the rest of an envelope and reads each element that has what the type asks for.
-// taken says that another service has read the elements as its resources.
-func (r *Reader) envelopeElements(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef, rest []string, taken bool) bool {
-	if taken && ref.Part == nil {
-		return false
-	}
+func (r *Reader) envelopeElements(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, p *rulebook.Place, rest []string) bool {
 	some := false
 	var follow func(raw []byte, rest []string)
 	follow = func(raw []byte, rest []string) {
@@ -186,10 +186,12 @@ func (r *Reader) envelopeElements(plan *dialectPlan, c *jscan.Captures, doc *dem
 			}
 			return
 		}
-		if len(raw) == 0 || raw[0] != '{' || ref.Has != "" && jscan.Member(raw, ref.Has, plan.fold) == nil {
+		if len(raw) == 0 || raw[0] != '{' || p.Has != "" && jscan.Member(raw, p.Has, plan.fold) == nil {
 			return
 		}
 		some = true
+		ref := p.Ref()
+		plan.learn(ref, c)
 		c.Reset()
 		if jscan.Scan(raw, plan.root, c) != nil {
 			return // it was valid as a whole
@@ -383,6 +385,10 @@ func (r *Reader) arm(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document)
 	if ref == nil {
 		return
 	}
+	if plan.learn(ref, c) {
+		r.arm(plan, c, doc)
+		return
+	}
 	if jscan.IsNull(plan.raw(c, "properties")) {
 		doc.Summary = true // a projection, or a list that leaves the properties out
 	}
@@ -462,6 +468,10 @@ func (r *Reader) cai(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document)
 	}
 	ref := r.refFor(doc, "gcp", typ)
 	if ref == nil {
+		return
+	}
+	if plan.learn(ref, c) {
+		r.cai(plan, c, doc)
 		return
 	}
 	at := surroundings{region: r.name(plan, c, "resource.location"), account: gcpProject(name)}
@@ -576,6 +586,10 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 	}
 	ref := r.refFor(doc, "kubernetes", typ)
 	if ref == nil {
+		return
+	}
+	if plan.learn(ref, c) {
+		r.kubernetes(plan, c, doc)
 		return
 	}
 	cluster := clusterName(doc.Source)

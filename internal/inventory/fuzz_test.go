@@ -10,13 +10,12 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/demarc/demarc"
-	"github.com/demarc/demarc/catalog"
 	"github.com/demarc/demarc/internal/collect/file"
 	"github.com/demarc/demarc/internal/inventory"
 	"github.com/demarc/demarc/internal/rulebook"
 )
 
-var builtIn = sync.OnceValues(func() (*rulebook.Rulebook, error) { return rulebook.Load(catalog.Files) })
+var builtIn = sync.OnceValues(func() (*rulebook.Rulebook, error) { return rulebook.BuiltIn() })
 
 // whole goes the whole way with a text, by the small catalog and by the one that is built in: recognised, taken apart, read, settled. Nothing that a text can
 // hold may break it; and it comes to the same twice.

@@ -22,7 +22,6 @@ type Inventory struct {
 	book  *rulebook.Rulebook
 	asOf  time.Time
 	table *Table
-	plans *plans
 
 	mu             sync.Mutex
 	records        []*record
@@ -42,7 +41,6 @@ type looseKey struct {
 func New(book *rulebook.Rulebook, asOf time.Time) *Inventory {
 	return &Inventory{
 		book: book, asOf: asOf, table: NewTable(),
-		plans:          &plans{book: book, of: map[demarc.Dialect]*dialectPlan{}},
 		configurations: map[string]moduleRefs{},
 		unknownTypes:   map[looseKey]*rulebook.TypeRef{},
 	}
@@ -50,7 +48,10 @@ func New(book *rulebook.Rulebook, asOf time.Time) *Inventory {
 
 // Reader returns a Reader for one goroutine.
 func (inv *Inventory) Reader() *Reader {
-	return &Reader{inv: inv, captures: map[demarc.Dialect]*jscan.Captures{}, cache: map[cacheKey]map[string]uint32{}, tagSets: map[string]demarc.Tags{}, names: map[string]string{}}
+	return &Reader{
+		inv: inv, plans: map[demarc.Dialect]*dialectPlan{}, captures: map[demarc.Dialect]*jscan.Captures{}, cache: map[cacheKey]map[string]uint32{},
+		tagSets: map[string]demarc.Tags{}, names: map[string]string{},
+	}
 }
 
 // Flush hands what a Reader has read to the Inventory. A Reader must be flushed before Settle.
@@ -82,12 +83,8 @@ func (inv *Inventory) kinds(kind string) string {
 	defer inv.mu.Unlock()
 	if inv.kindNames == nil {
 		inv.kindNames = map[string]string{}
-		for _, s := range inv.book.Services {
-			for _, ref := range s.Types {
-				if ref.Dialect == demarc.Kubernetes {
-					inv.kindNames[ref.Type[strings.LastIndexByte(ref.Type, '/')+1:]] = ref.Type
-				}
-			}
+		for _, p := range inv.book.Places(demarc.Kubernetes) {
+			inv.kindNames[p.Type[strings.LastIndexByte(p.Type, '/')+1:]] = p.Type
 		}
 	}
 	if t, ok := inv.kindNames[kind]; ok {

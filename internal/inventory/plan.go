@@ -2,15 +2,14 @@ package inventory
 
 import (
 	"strings"
-	"sync"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/jscan"
 	"github.com/demarc/demarc/internal/rulebook"
 )
 
-// dialectPlan is every path that any service of a dialect asks for, as one set that a document is scanned for once:
-// in many dialects a document says last what it is.
+// dialectPlan is every path that the types which a Reader has met ask for, as one set that a document is scanned for once:
+// in many dialects a document says last what it is. A document of a type that is met for the first time is scanned again.
 type dialectPlan struct {
 	dialect      demarc.Dialect
 	fold, single bool
@@ -58,13 +57,6 @@ type altPlan struct {
 type templatePlan []struct {
 	literal, surrounding string
 	path                 pathPlan
-}
-
-// plans builds the plan of each dialect when its first document comes.
-type plans struct {
-	book *rulebook.Rulebook
-	mu   sync.Mutex
-	of   map[demarc.Dialect]*dialectPlan
 }
 
 // envelopes are the members of a document that say what it is, per dialect; "=" names where the facts begin.
@@ -173,18 +165,8 @@ var envelopes = map[demarc.Dialect]struct {
 	},
 }
 
-func (p *plans) get(d demarc.Dialect) *dialectPlan {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if plan := p.of[d]; plan != nil {
-		return plan
-	}
-	plan := p.build(d)
-	p.of[d] = plan
-	return plan
-}
-
-func (p *plans) build(d demarc.Dialect) *dialectPlan {
+// newDialectPlan returns the plan of a dialect that has met no type yet.
+func newDialectPlan(d demarc.Dialect) *dialectPlan {
 	env := envelopes[d]
 	plan := &dialectPlan{dialect: d, fold: d.FoldsKeys(), single: d == demarc.Terraform, known: map[string]int{}, types: map[*rulebook.TypeRef]*typePlan{}}
 	plan.root = jscan.NewNode(plan.fold, false)
@@ -212,14 +194,18 @@ func (p *plans) build(d demarc.Dialect) *dialectPlan {
 		}
 		plan.sections[section] = plan.slotAt(plan.root, []string{section})
 	}
-	for _, s := range p.book.Services {
-		for _, ref := range s.Types {
-			if ref.Dialect == d {
-				plan.types[ref] = plan.typePlan(ref)
-			}
-		}
-	}
 	return plan
+}
+
+// learn adds the paths of a type. It reports whether some of them are new: what c holds then lacks them.
+func (plan *dialectPlan) learn(ref *rulebook.TypeRef, c *jscan.Captures) bool {
+	if plan.types[ref] != nil {
+		return false
+	}
+	before := plan.slots
+	plan.types[ref] = plan.typePlan(ref)
+	c.Grow(plan.slots)
+	return plan.slots > before
 }
 
 func (plan *dialectPlan) slotAt(from *jscan.Node, keys []string) int {

@@ -68,6 +68,7 @@ type observedRoles struct {
 // Reader turns documents into records. It is used by one goroutine; Inventory makes one for each.
 type Reader struct {
 	inv      *Inventory
+	plans    map[demarc.Dialect]*dialectPlan
 	captures map[demarc.Dialect]*jscan.Captures
 	cache    map[cacheKey]map[string]uint32
 	scratch  []byte
@@ -95,12 +96,13 @@ func (r *Reader) Read(doc demarc.Document) {
 		r.denied(&doc)
 		return
 	}
-	plan := r.inv.plans.get(doc.Dialect)
-	c := r.captures[doc.Dialect]
-	if c == nil || c.Len() < plan.slots {
-		c = jscan.NewCaptures(plan.slots)
-		r.captures[doc.Dialect] = c
+	plan := r.plans[doc.Dialect]
+	if plan == nil {
+		plan = newDialectPlan(doc.Dialect)
+		r.plans[doc.Dialect] = plan
+		r.captures[doc.Dialect] = jscan.NewCaptures(plan.slots)
 	}
+	c := r.captures[doc.Dialect]
 	switch doc.Dialect {
 	case demarc.AWSConfig:
 		r.awsConfig(plan, c, &doc)

@@ -109,6 +109,7 @@ func (r *Reader) templateResource(plan *dialectPlan, c *jscan.Captures, doc *dem
 		r.refuse(doc, err)
 		return
 	}
+	plan.learn(ref, c)
 	if !r.scan(plan, c, doc, text) {
 		return
 	}
@@ -159,7 +160,11 @@ func (r *Reader) cloudControl(plan *dialectPlan, c *jscan.Captures, doc *demarc.
 		return
 	}
 	ref := r.refFor(doc, "aws", typ)
-	if ref == nil || !r.scan(plan, c, doc, properties) {
+	if ref == nil {
+		return
+	}
+	plan.learn(ref, c)
+	if !r.scan(plan, c, doc, properties) {
 		return
 	}
 	at := awsControlSurroundings(doc, properties)

@@ -37,6 +37,9 @@ func (r *Reader) terraform(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 		r.note(demarc.NoteSkipped, doc.Pos, "%s is a data source", address)
 		return
 	}
+	if ref := r.inv.book.Find(doc.Dialect, plan.text(c, "type")); ref != nil && plan.learn(ref, c) && !r.scan(plan, c, doc, doc.Body) {
+		return
+	}
 	if doc.Form == demarc.FormPlanChange {
 		last := ""
 		jscan.Elements(plan.raw(c, "change.actions"), func(e []byte) bool {
@@ -177,6 +180,9 @@ func (r *Reader) terraformInstances(plan *dialectPlan, c *jscan.Captures, doc *d
 	address := typ + "." + name
 	if module != "" {
 		address = module + "." + address
+	}
+	if ref := r.inv.book.Find(doc.Dialect, typ); ref != nil {
+		plan.learn(ref, c)
 	}
 	jscan.Elements(jscan.Member(doc.Body, "instances", false), func(instance []byte) bool {
 		own := address

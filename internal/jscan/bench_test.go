@@ -67,7 +67,7 @@ func declared(b *testing.B) (*jscan.Node, int) {
 		b.Fatal(err)
 	}
 	root, slots := jscan.NewNode(true, false), 0
-	for _, s := range book.Services {
+	for _, s := range book.Services() {
 		for _, ref := range s.Types {
 			if ref.Dialect != demarc.AWSConfig {
 				continue

@@ -120,8 +120,12 @@ type Captures struct {
 // NewCaptures returns room for so many slots.
 func NewCaptures(slots int) *Captures { return &Captures{values: make([][]byte, slots)} }
 
-// Len returns how many slots there are.
-func (c *Captures) Len() int { return len(c.values) }
+// Grow makes room for so many slots. What was captured is kept.
+func (c *Captures) Grow(slots int) {
+	if n := slots - len(c.values); n > 0 {
+		c.values = append(c.values, make([][]byte, n)...)
+	}
+}
 
 // Get returns the raw value in a slot, nil if there was none.
 func (c *Captures) Get(slot int) []byte {

@@ -303,7 +303,7 @@ func TestBuiltInCatalogIsCautious(t *testing.T) {
 	}
 	r := responsibility.New(book, &estate.Estate{}, asOf)
 	table := inventory.NewTable()
-	for _, svc := range book.Services {
+	for _, svc := range book.Services() {
 		if err := svc.Compile(); err != nil {
 			t.Fatal(err)
 		}

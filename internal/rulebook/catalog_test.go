@@ -157,8 +157,8 @@ func TestOverride(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := book.Find(demarc.AWSConfig, "aws::thing").Service.Title; got != "Ours" || len(book.Services) != 1 {
-		t.Errorf("the type leads to %q of %d services, want Ours of 1", got, len(book.Services))
+	if got := book.Find(demarc.AWSConfig, "aws::thing").Service.Title; got != "Ours" || len(book.Services()) != 1 {
+		t.Errorf("the type leads to %q of %d services, want Ours of 1", got, len(book.Services()))
 	}
 	own["anywhere/again.yaml"] = &fstest.MapFile{Data: fmt.Appendf(nil, service, "Again")}
 	if m := mistakes(t, builtIn, own); len(m) != 1 || !strings.Contains(m[0].Msg, "aws/thing is there twice") {

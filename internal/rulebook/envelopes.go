@@ -17,20 +17,20 @@ type EnvelopeIndex struct {
 func (b *Rulebook) EnvelopeIndex() *EnvelopeIndex {
 	x := &EnvelopeIndex{members: map[string][]demarc.Claim{}, whole: map[string][]demarc.Dialect{}}
 	for _, d := range []demarc.Dialect{demarc.AWSAPI, demarc.OpenStack, demarc.VSphere, demarc.Graph} {
-		for _, ref := range b.envelopes[d] {
+		for _, p := range b.Places(d) {
 			switch {
-			case len(ref.Envelope) > 0 && d != demarc.Graph:
-				key := strings.TrimSuffix(ref.Envelope[0], "[]")
+			case len(p.Envelope) > 0 && d != demarc.Graph:
+				key := strings.TrimSuffix(p.Envelope[0], "[]")
 				claim := demarc.Claim{Dialect: d}
-				if len(ref.Envelope) == 1 {
-					claim.Has = ref.Has
+				if len(p.Envelope) == 1 {
+					claim.Has = p.Has
 				}
 				if !slices.Contains(x.members[key], claim) {
 					x.members[key] = append(x.members[key], claim)
 				}
-			case ref.Has != "" && len(ref.Envelope) == 0:
-				if !slices.Contains(x.whole[ref.Has], d) {
-					x.whole[ref.Has] = append(x.whole[ref.Has], d)
+			case p.Has != "" && len(p.Envelope) == 0:
+				if !slices.Contains(x.whole[p.Has], d) {
+					x.whole[p.Has] = append(x.whole[p.Has], d)
 				}
 			}
 		}

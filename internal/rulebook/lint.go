@@ -23,7 +23,7 @@ const (
 // mistake, sorted by position.
 func (b *Rulebook) Lint() error {
 	var faults strictyaml.Errors
-	for _, s := range b.Services {
+	for _, s := range b.Services() {
 		if err := s.Compile(); err != nil {
 			faults = append(faults, mistakes(err)...)
 			continue
@@ -40,7 +40,7 @@ func (b *Rulebook) Lint() error {
 // Presumptions returns the facts that are presumed, as "service fact".
 func (b *Rulebook) Presumptions() []string {
 	var out []string
-	for _, s := range b.Services {
+	for _, s := range b.Services() {
 		for i := range s.Facts {
 			if s.Facts[i].Presume != nil {
 				out = append(out, fmt.Sprintf("%s %s = %s: %s", s.ID, s.Facts[i].Name, s.Facts[i].Presume.Value, s.Facts[i].Presume.Reason))

@@ -1,24 +1,27 @@
 package rulebook
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io/fs"
+	"maps"
 	"path"
 	"runtime"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/catalog"
 	"github.com/demarc/demarc/internal/rule"
 	"github.com/demarc/demarc/internal/strictyaml"
 	"github.com/demarc/demarc/internal/suggest"
@@ -28,49 +31,87 @@ import (
 // an earlier one with the same id. Every mistake that reading finds is in the error, a strictyaml.Errors.
 // Expressions are compiled later: see Service.Compile and Lint.
 func Load(systems ...fs.FS) (*Rulebook, error) {
-	l := loader{
-		book: &Rulebook{
-			Providers:  map[string]*Provider{},
-			Archetypes: map[string]*Archetype{},
-			byID:       map[demarc.ServiceID]*Service{},
-			byType:     map[typeKey]*TypeRef{},
-			envelopes:  map[demarc.Dialect][]*TypeRef{},
-			ignored:    map[demarc.Dialect][]string{},
-			k8sNodes:   Nodes{Schemes: map[string]demarc.Party{}, Labels: map[string]demarc.Party{}},
-			unknown:    map[string]*Service{},
-		},
-		sum: sha256.New(),
+	return load(nil, systems)
+}
+
+// BuiltIn returns the catalog that is built in with those of others above it, as Load does.
+func BuiltIn(above ...fs.FS) (*Rulebook, error) {
+	return Indexed(catalog.Files, above...)
+}
+
+// Indexed returns a catalog that has an Index, with others above it, as Load does. The others are read whole. Of the
+// indexed one a service or an archetype is decoded when it is first asked for: it must be known to be without mistakes.
+func Indexed(files fs.FS, above ...fs.FS) (*Rulebook, error) {
+	return load(files, above)
+}
+
+// load reads systems whole, above an indexed one if files is not nil.
+func load(files fs.FS, systems []fs.FS) (*Rulebook, error) {
+	b := &Rulebook{
+		Providers:  map[string]*Provider{},
+		services:   map[demarc.ServiceID]*shelf[Service]{},
+		archetypes: map[string]*shelf[Archetype]{},
+		places:     map[demarc.Dialect]func() *places{},
+		ignored:    map[demarc.Dialect][]string{},
+		k8sNodes:   Nodes{Schemes: map[string]demarc.Party{}, Labels: map[string]demarc.Party{}},
+		duties:     func() dutyInfos { return dutyInfos{} },
+		files:      files,
 	}
-	var files []serviceFile
+	l := loader{book: b}
+	var digests []func() digest
+	if files != nil {
+		digests = append(digests, l.list())
+	}
+	var decoded []serviceFile
 	for layer, system := range systems {
-		files = append(files, l.read(system, layer)...)
+		l.digest = digest{}
+		decoded = append(decoded, l.read(system, layer+1)...)
+		own := l.digest
+		digests = append(digests, func() digest { return own })
 	}
-	l.services(files)
-	b := l.book
-	b.Digest = hex.EncodeToString(l.sum.Sum(nil))
-	sort.Slice(b.Services, func(i, j int) bool { return b.Services[i].ID < b.Services[j].ID })
+	b.digest = sync.OnceValue(func() string {
+		all := sha256.New()
+		for _, d := range digests {
+			all.Write(d().sum())
+		}
+		return hex.EncodeToString(all.Sum(nil))
+	})
+	b.all = sync.OnceValue(b.decodeAll)
+	b.unknown = sync.OnceValue(b.unclassified)
+	l.services(decoded)
 	sort.Slice(b.tfOwners, func(i, j int) bool { return len(b.tfOwners[i].prefix) > len(b.tfOwners[j].prefix) })
-	for _, refs := range b.envelopes {
-		// What asks for more goes first.
-		slices.SortStableFunc(refs, func(x, y *TypeRef) int {
-			if n := len(y.Envelope) - len(x.Envelope); n != 0 {
-				return n
-			}
-			return strings.Compare(y.Has, x.Has)
-		})
-	}
-	if l.book.Archetypes["unclassified"] == nil {
-		l.fault(pos{File: "archetypes/unclassified.yaml"}, "the catalog needs an archetype %q for what it does not know", "unclassified")
-	} else {
-		l.unclassified()
+	if b.archetypes[unclassified] == nil {
+		l.fault(pos{File: "archetypes/unclassified.yaml"}, "the catalog needs an archetype %q for what it does not know", unclassified)
 	}
 	return b, l.faults.Err()
 }
 
+// unclassified is the archetype and the service of what the catalog does not know.
+const unclassified = "unclassified"
+
+// loader reads files into a Rulebook that nobody else has yet, or whose lock it holds.
 type loader struct {
 	book   *Rulebook
 	faults strictyaml.Errors
-	sum    hash.Hash
+	digest digest // of what is read, nil where nobody asks
+}
+
+// digest is the sums of the files of one catalog, by their names.
+type digest map[string][sha256.Size]byte
+
+func (d digest) add(name string, data []byte) {
+	if d != nil {
+		d[name] = sha256.Sum256(data)
+	}
+}
+
+func (d digest) sum() []byte {
+	all := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(d)) {
+		sum := d[name]
+		fmt.Fprintf(all, "%x %s\n", sum, name)
+	}
+	return all.Sum(nil)
 }
 
 func (l *loader) fault(p pos, format string, args ...any) {
@@ -84,16 +125,18 @@ func (l *loader) decode(system fs.FS, name string, into any) bool {
 		l.fault(pos{File: name}, "read: %v", err)
 		return false
 	}
-	fmt.Fprintf(l.sum, "%s %d\n%s\n", name, len(data), data)
+	l.digest.add(name, data)
 	err = strictyaml.Decode(name, data, into)
 	l.faults = append(l.faults, mistakes(err)...)
 	return err == nil
 }
 
-// read takes all files of one catalog. Services are returned: they need the archetypes of all.
-func (l *loader) read(system fs.FS, layer int) []serviceFile {
-	var services []string
-	err := fs.WalkDir(system, ".", func(name string, d fs.DirEntry, err error) error {
+// walker is what is done with each file of a catalog, by what is in it.
+type walker struct{ duties, providers, ignored, archetype, service func(name string) }
+
+// walk goes through a catalog in the order of the names.
+func (w *walker) walk(system fs.FS) error {
+	return fs.WalkDir(system, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -106,22 +149,37 @@ func (l *loader) read(system fs.FS, layer int) []serviceFile {
 		dir := strings.TrimSuffix(path.Dir(name), "/")
 		switch {
 		case name == "duties.yaml":
-			l.duties(system, name)
+			w.duties(name)
 		case name == "providers.yaml":
-			l.providers(system, name)
+			w.providers(name)
 		case name == "ignored.yaml":
-			l.ignored(system, name)
+			w.ignored(name)
 		case path.Base(dir) == "archetypes":
-			l.archetype(system, name, layer)
+			w.archetype(name)
 		case path.Base(dir) == "frameworks" || path.Base(dir) == "lifecycle":
 			// read by those who need them
 		default:
-			services = append(services, name)
+			w.service(name)
 		}
 		return nil
 	})
-	if err != nil {
-		l.fault(pos{File: "catalog " + strconv.Itoa(layer+1)}, "%v", err)
+}
+
+// read takes all files of one catalog. Services are returned: they need the archetypes of all.
+func (l *loader) read(system fs.FS, layer int) []serviceFile {
+	var services []string
+	files := walker{
+		duties: func(name string) {
+			infos := l.duties(system, name)
+			l.book.duties = func() dutyInfos { return infos }
+		},
+		providers: func(name string) { l.providers(system, name) },
+		ignored:   func(name string) { l.ignored(system, name) },
+		archetype: func(name string) { l.readArchetype(system, name, layer) },
+		service:   func(name string) { services = append(services, name) },
+	}
+	if err := files.walk(system); err != nil {
+		l.fault(pos{File: "catalog " + strconv.Itoa(layer)}, "%v", err)
 	}
 	return l.readServices(system, services, layer)
 }
@@ -149,7 +207,7 @@ func (l *loader) readServices(system fs.FS, names []string, layer int) []service
 	var out []serviceFile
 	for i := range all {
 		d := &all[i]
-		fmt.Fprintf(l.sum, "%s %d\n%s\n", names[i], len(d.data), d.data)
+		l.digest.add(names[i], d.data)
 		l.faults = append(l.faults, mistakes(d.err)...)
 		if d.err == nil || d.file.Service.Value != "" { // with its other mistakes, all at once
 			d.file.layer = layer
@@ -159,17 +217,17 @@ func (l *loader) readServices(system fs.FS, names []string, layer int) []service
 	return out
 }
 
-func (l *loader) duties(system fs.FS, name string) {
+func (l *loader) duties(system fs.FS, name string) dutyInfos {
+	out := dutyInfos{duties: make([]DutyInfo, NumDuties)}
 	var f dutiesFile
 	if !l.decode(system, name, &f) {
-		return
+		return out
 	}
-	l.book.Layers, l.book.Duties = nil, make([]DutyInfo, NumDuties)
 	for i, e := range f.Layers {
 		if i >= len(demarc.Layers) || demarc.Layer(e.ID.Value) != demarc.Layers[i] {
 			l.fault(e.ID.Pos, "layer %q is not the one in this place", e.ID.Value)
 		}
-		l.book.Layers = append(l.book.Layers, LayerInfo{demarc.Layer(e.ID.Value), e.Title})
+		out.layers = append(out.layers, LayerInfo{demarc.Layer(e.ID.Value), e.Title})
 	}
 	for _, e := range f.Duties {
 		i := l.duty(e.ID)
@@ -183,15 +241,16 @@ func (l *loader) duties(system fs.FS, name string) {
 		if info.Title == "" || info.About == "" {
 			l.fault(e.ID.Pos, "duty %s needs a title and a sentence", info.ID)
 		}
-		l.book.Duties[i] = info
+		out.duties[i] = info
 	}
-	for i, d := range l.book.Duties {
+	for i, d := range out.duties {
 		if d.ID == "" {
 			l.fault(pos{File: name}, "duty %s is missing", demarc.Duties[i])
-			l.book.Duties[i].ID = demarc.Duties[i]
+			out.duties[i].ID = demarc.Duties[i]
 		}
 	}
 	l.sources(f.Sources)
+	return out
 }
 
 // duty returns the index of a duty that a file names, or -1 with a fault.
@@ -267,20 +326,21 @@ func (l *loader) ignored(system fs.FS, name string) {
 	}
 }
 
-func (l *loader) archetype(system fs.FS, name string, layer int) {
+func (l *loader) readArchetype(system fs.FS, name string, layer int) *Archetype {
 	var f archetypeFile
 	if !l.decode(system, name, &f) && f.Archetype.Value == "" {
-		return
+		return nil
 	}
 	if f.Archetype.Value == "" {
 		l.fault(f.Pos, "an archetype needs an id")
-		return
+		return nil
 	}
-	if old := l.book.Archetypes[f.Archetype.Value]; old != nil && old.layer == layer {
+	if e := l.book.archetypes[f.Archetype.Value]; e != nil && e.layer == layer && e.value.Load() != nil {
+		old := e.value.Load()
 		l.fault(f.Archetype.Pos, "archetype %s is there twice: %s has it too", old.ID, old.Pos.File)
-		return
+		return nil
 	}
-	a := &Archetype{layer: layer, ID: f.Archetype.Value, Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model), Rows: make([]*Outcome, NumDuties), Pos: f.Pos}
+	a := &Archetype{ID: f.Archetype.Value, Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model), Rows: make([]*Outcome, NumDuties), Pos: f.Pos}
 	sources := l.sources(f.Sources)
 	for _, e := range f.Duties {
 		i := l.duty(text{Value: e.Key, Pos: e.Pos})
@@ -294,7 +354,8 @@ func (l *loader) archetype(system fs.FS, name string, layer int) {
 			l.fault(f.Pos, "archetype %s has no row for %s", a.ID, demarc.Duties[i])
 		}
 	}
-	l.book.Archetypes[a.ID] = a
+	l.book.archetypes[a.ID] = shelved(a, layer)
+	return a
 }
 
 var models = []string{"iaas", "caas", "paas", "faas", "saas", "managed", "private"}
@@ -387,78 +448,96 @@ func (l *loader) outcome(e *outcomeEntry, named map[string]*Source, fallback *So
 	return o
 }
 
+// services puts the services of catalogs that are read whole on their shelves, and gathers the types of all.
 func (l *loader) services(files []serviceFile) {
+	b := l.book
+	own := map[demarc.ServiceID]*Service{} // those that are decoded
+	var overridden []demarc.ServiceID      // of the catalog that is not read whole
 	for i := range files {
 		s := l.service(&files[i])
 		if s == nil {
 			continue
 		}
-		if old := l.book.byID[s.ID]; old != nil {
-			if old.layer == s.layer {
-				l.fault(files[i].Service.Pos, "service %s is there twice: %s has it too", s.ID, old.Pos.File)
-				continue
-			}
-			// A user's catalog overrides.
-			l.book.Services = slices.DeleteFunc(l.book.Services, func(x *Service) bool { return x == old })
-			for k, ref := range l.book.byType {
-				if ref.Service == old {
-					delete(l.book.byType, k)
-				}
-			}
-			for d, refs := range l.book.envelopes {
-				l.book.envelopes[d] = slices.DeleteFunc(refs, func(r *TypeRef) bool { return r.Service == old })
-			}
+		if old := own[s.ID]; old != nil && b.services[s.ID].layer == files[i].layer {
+			l.fault(files[i].Service.Pos, "service %s is there twice: %s has it too", s.ID, old.Pos.File)
+			continue
+		} else if old == nil && b.services[s.ID] != nil {
+			overridden = append(overridden, s.ID)
 		}
-		l.book.byID[s.ID] = s
-		l.book.Services = append(l.book.Services, s)
-		for _, ref := range s.Types {
-			l.register(ref)
-		}
+		own[s.ID] = s
+		b.services[s.ID] = &shelf[Service]{layer: files[i].layer, draft: s}
 	}
-	for _, s := range l.book.Services {
-		for i := range s.Relations {
-			if len(s.Relations[i].To) == 0 {
-				l.fault(s.Relations[i].Pos, "relation %s does not say where it leads: name services as to", s.Relations[i].Name)
-			}
-			for _, to := range s.Relations[i].To {
-				if l.book.byID[to] == nil {
-					l.fault(s.Relations[i].Pos, "relation %s leads to %q, which is no service", s.Relations[i].Name, to)
-				}
-			}
-		}
-		l.drawn(s)
+	l.gather(own)
+	for _, s := range own {
+		l.linked(b.services[s.ID])
 	}
-	for _, p := range l.book.Providers {
-		if p.Implied != nil && l.book.byID[p.Implied.Service] == nil {
+	for _, e := range l.mention(overridden) {
+		l.linked(e)
+	}
+	for _, p := range b.Providers {
+		if p.Implied != nil && b.services[p.Implied.Service] == nil {
 			p.Implied = nil
 		}
 	}
 }
 
-func (l *loader) register(ref *TypeRef) {
+// gather makes the tables of types. Where all of a dialect's types are in an index, that is left to who asks first.
+func (l *loader) gather(own map[demarc.ServiceID]*Service) {
+	b := l.book
+	declared := map[demarc.Dialect][]*Place{}
+	for _, s := range slices.SortedFunc(maps.Values(own), func(x, y *Service) int {
+		return cmp.Or(b.services[x.ID].layer-b.services[y.ID].layer, strings.Compare(string(x.ID), string(y.ID)))
+	}) {
+		for d, list := range b.placesIn(s) {
+			declared[d] = append(declared[d], list...)
+		}
+	}
+	for _, d := range demarc.Dialects {
+		table := sync.OnceValue(func() *places {
+			all := b.indexed(d)
+			all = slices.DeleteFunc(all, func(p *Place) bool { return own[p.Service] != nil })
+			return gather(d, append(all, declared[d]...), func(p, with *Place) {
+				if ref := p.ref.Load(); ref != nil {
+					l.clash(ref, with)
+				}
+			})
+		})
+		b.places[d] = table
+		if len(declared[d]) > 0 {
+			table()
+		}
+	}
+}
+
+func (l *loader) clash(ref *TypeRef, with *Place) {
 	if isEnvelopeDialect(ref.Dialect) {
-		for _, old := range l.book.envelopes[ref.Dialect] {
-			// The parts of a body may be of several services; its elements are resources of one.
-			if ref.Part == nil && old.Part == nil && slices.Equal(ref.Envelope, old.Envelope) && ref.Has == old.Has && strings.EqualFold(ref.Context, old.Context) {
-				l.fault(ref.Pos, "envelope %s of dialect %s with the member %q is already %s", strings.Join(ref.Envelope, "."), ref.Dialect, ref.Has, old.Service.ID)
+		l.fault(ref.Pos, "envelope %s of dialect %s with the member %q is already %s", strings.Join(ref.Envelope, "."), ref.Dialect, ref.Has, with.Service)
+		return
+	}
+	// A part may also be a resource of its own elsewhere; two resources may not share a type.
+	l.fault(ref.Pos, "type %s of dialect %s is already %s", ref.Type, ref.Dialect, with.Service)
+}
+
+// link looks up what a service says of others.
+func (l *loader) link(s *Service) {
+	for i := range s.Relations {
+		r := &s.Relations[i]
+		if len(r.To) == 0 {
+			l.fault(r.Pos, "relation %s does not say where it leads: name services as to", r.Name)
+		}
+		for _, to := range r.To {
+			if l.book.services[to] == nil {
+				l.fault(r.Pos, "relation %s leads to %q, which is no service", r.Name, to)
 			}
 		}
-		l.book.envelopes[ref.Dialect] = append(l.book.envelopes[ref.Dialect], ref)
-		return
 	}
-	key := typeKey{ref.Dialect, strings.ToLower(ref.Type)}
-	if old := l.book.byType[key]; old != nil {
-		// A part may also be a resource of its own elsewhere; two resources may not share a type.
-		l.fault(ref.Pos, "type %s of dialect %s is already %s", ref.Type, ref.Dialect, old.Service.ID)
-		return
-	}
-	l.book.byType[key] = ref
+	l.drawn(s)
 }
 
 func (l *loader) service(f *serviceFile) *Service {
 	s := &Service{
 		ID: demarc.ServiceID(f.Service.Value), Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model),
-		Identity: map[demarc.Dialect]*Identity{}, factIndex: map[string]int{}, Pos: f.Pos, layer: f.layer,
+		Identity: map[demarc.Dialect]*Identity{}, factIndex: map[string]int{}, Pos: f.Pos,
 		Base: make([]*Outcome, NumDuties), Own: make([]bool, NumDuties),
 	}
 	folder, _, ok := strings.Cut(f.Service.Value, "/")
@@ -472,12 +551,10 @@ func (l *loader) service(f *serviceFile) *Service {
 	if l.book.Providers[s.Provider] == nil && s.Provider != "saas" {
 		l.fault(f.Service.Pos, "no provider %q in providers.yaml", s.Provider)
 	}
-	if s.Archetype = l.book.Archetypes[f.Archetype.Value]; s.Archetype == nil {
-		var names []string
-		for n := range l.book.Archetypes {
-			names = append(names, n)
-		}
-		l.fault(f.Archetype.Pos, "no archetype %q%s", f.Archetype.Value, didYouMean(f.Archetype.Value, names))
+	if e := l.book.archetypes[f.Archetype.Value]; e == nil {
+		l.fault(f.Archetype.Pos, "no archetype %q%s", f.Archetype.Value, didYouMean(f.Archetype.Value, slices.Collect(maps.Keys(l.book.archetypes))))
+		return nil
+	} else if s.Archetype = l.archetype(e); s.Archetype == nil {
 		return nil
 	}
 	copy(s.Base, s.Archetype.Rows)
@@ -594,7 +671,11 @@ func (l *loader) drawn(s *Service) {
 			continue
 		}
 		for _, to := range s.Relations[f.Via].To {
-			target := l.book.byID[to]
+			e := l.book.services[to]
+			if e == nil {
+				continue
+			}
+			target := l.drafted(e)
 			if target == nil {
 				continue
 			}
@@ -909,25 +990,6 @@ func (l *loader) checks(s *Service, f *serviceFile, sources map[string]*Source) 
 		}
 		if c.Duty >= 0 {
 			s.Checks = append(s.Checks, c)
-		}
-	}
-}
-
-// unclassified makes the service that stands for what the catalog does not know, for each provider and for none.
-func (l *loader) unclassified() {
-	a := l.book.Archetypes["unclassified"]
-	providers := []string{""}
-	for id := range l.book.Providers {
-		providers = append(providers, id)
-	}
-	for _, p := range providers {
-		s := &Service{
-			ID: "unclassified", Title: a.Title, About: a.About, Model: a.Model, Provider: p, Archetype: a, Base: a.Rows, Own: make([]bool, NumDuties),
-			factIndex: map[string]int{}, Pos: a.Pos,
-		}
-		l.book.unknown[p] = s
-		if p == "" {
-			l.book.byID[s.ID] = s
 		}
 	}
 }

@@ -1,12 +1,16 @@
 // Package rulebook reads the catalog strictly and compiles it into an immutable Rulebook.
 //
 // A Rulebook knows, for every type of document, which service it is; for every service which facts to read and
-// where; and for every duty of it the outcomes, with the conditions that choose between them. Expressions are
-// compiled when their service is first used.
+// where; and for every duty of it the outcomes, with the conditions that choose between them. A service of the built-in
+// catalog is decoded when it is first asked for, and its expressions are compiled when it is first used: a run pays for
+// the services that it meets.
 package rulebook
 
 import (
+	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,30 +23,33 @@ import (
 // NumDuties is the number of duties, and the length of everything that is indexed by duty.
 var NumDuties = len(demarc.Duties)
 
-// Rulebook is the compiled catalog. It does not change once it is loaded, and may be shared.
+// Rulebook is the compiled catalog. It does not change once it is loaded, and may be shared: what is decoded of an indexed
+// catalog when it is first asked for is the same whoever asks.
 type Rulebook struct {
-	Digest     string // of every file that was read: sha256, in hex
-	Layers     []LayerInfo
-	Duties     []DutyInfo // in the order of demarc.Duties
-	Providers  map[string]*Provider
-	Archetypes map[string]*Archetype
-	Services   []*Service // sorted by id
+	Providers map[string]*Provider
 
-	byID      map[demarc.ServiceID]*Service
-	byType    map[typeKey]*TypeRef
-	envelopes map[demarc.Dialect][]*TypeRef
-	ignored   map[demarc.Dialect][]string
-	tfOwners  []prefixed // Terraform type prefix to provider, longest first
-	k8sNodes  Nodes
-	unknown   map[string]*Service // the unclassified service of each provider
-}
+	services   map[demarc.ServiceID]*shelf[Service]
+	archetypes map[string]*shelf[Archetype]
+	places     map[demarc.Dialect]func() *places
+	ignored    map[demarc.Dialect][]string
+	tfOwners   []prefixed // Terraform type prefix to provider, longest first
+	k8sNodes   Nodes
 
-type typeKey struct {
-	dialect demarc.Dialect
-	name    string // in lower case
+	all     func() []*Service // sorted by id
+	duties  func() dutyInfos
+	unknown func() map[string]*Service // the unclassified service of each provider
+	digest  func() string              // see Digest
+
+	files fs.FS      // the indexed catalog, nil where all was read whole
+	mu    sync.Mutex // held while something of it is decoded
 }
 
 type prefixed struct{ prefix, value string }
+
+type dutyInfos struct {
+	layers []LayerInfo
+	duties []DutyInfo
+}
 
 // LayerInfo describes a layer.
 type LayerInfo struct {
@@ -105,7 +112,6 @@ type Archetype struct {
 	Model string
 	Rows  []*Outcome // by duty index; nil where the catalog is at fault
 	Pos   strictyaml.Pos
-	layer int // which of the catalogs it is in
 }
 
 // TypeRef says that documents of one type belong to a service, as a resource or as a part of one.
@@ -171,7 +177,6 @@ type Service struct {
 	env       *rule.Env
 	faults    strictyaml.Errors
 	movers    [][]int // by duty index: the lines that move it, in order
-	layer     int     // which of the catalogs it is in
 }
 
 // Fact is one declared fact of a service.
@@ -259,16 +264,48 @@ type Fix struct {
 	Terraform string `yaml:"terraform"`
 }
 
+// Digest returns the digest of every file of the catalog: sha256, in hex.
+func (b *Rulebook) Digest() string { return b.digest() }
+
+// Layers returns all layers, in the order of demarc.Layers.
+func (b *Rulebook) Layers() []LayerInfo { return b.duties().layers }
+
+// Duties returns all duties, in the order of demarc.Duties.
+func (b *Rulebook) Duties() []DutyInfo { return b.duties().duties }
+
 // Service returns the service of that id, or nil.
-func (b *Rulebook) Service(id demarc.ServiceID) *Service { return b.byID[id] }
+func (b *Rulebook) Service(id demarc.ServiceID) *Service {
+	if e := b.services[id]; e != nil {
+		return e.get(b, (*loader).linked)
+	}
+	if id == unclassified {
+		return b.Unclassified("")
+	}
+	return nil
+}
+
+// ServiceIDs returns the ids of all services, sorted. Nothing is decoded for it.
+func (b *Rulebook) ServiceIDs() []demarc.ServiceID { return slices.Sorted(maps.Keys(b.services)) }
+
+// Services returns all services, sorted by id.
+func (b *Rulebook) Services() []*Service { return b.all() }
+
+// Archetypes returns all archetypes, sorted by id.
+func (b *Rulebook) Archetypes() []*Archetype {
+	var out []*Archetype
+	for _, id := range slices.Sorted(maps.Keys(b.archetypes)) {
+		out = append(out, b.archetypes[id].get(b, (*loader).archetype))
+	}
+	return out
+}
 
 // Find returns what a document type is, or nil. Types compare without case.
 func (b *Rulebook) Find(d demarc.Dialect, typ string) *TypeRef {
-	return b.byType[typeKey{d, strings.ToLower(typ)}]
+	if p := b.placesOf(d).byType[strings.ToLower(typ)]; p != nil {
+		return p.Ref()
+	}
+	return nil
 }
-
-// Envelopes returns the types of an envelope dialect, those with the longest way first.
-func (b *Rulebook) Envelopes(d demarc.Dialect) []*TypeRef { return b.envelopes[d] }
 
 // Ignored reports whether a type is known to be no resource.
 func (b *Rulebook) Ignored(d demarc.Dialect, typ string) bool {
@@ -295,10 +332,11 @@ func (b *Rulebook) Nodes() Nodes { return b.k8sNodes }
 
 // Unclassified returns the service that stands for what the catalog does not know of a provider.
 func (b *Rulebook) Unclassified(provider string) *Service {
-	if s := b.unknown[provider]; s != nil {
+	all := b.unknown()
+	if s := all[provider]; s != nil {
 		return s
 	}
-	return b.unknown[""]
+	return all[""]
 }
 
 // Parties returns the parties that the catalog knows, with their kinds, for an estate to name.

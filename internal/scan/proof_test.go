@@ -99,7 +99,7 @@ func TestProofs(t *testing.T) {
 			}
 		})
 	}
-	for _, svc := range b.Services {
+	for _, svc := range b.Services() {
 		if (len(svc.Lines) > 0 || len(svc.Checks) > 0) && !slices.ContainsFunc(proofs, func(p rulebook.Proof) bool { return p.Service == string(svc.ID) }) {
 			t.Errorf("%s has no proof beside it", svc.ID)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // ErrTooLarge is returned for a value that is larger than its limit. The value has been passed over, and the
@@ -29,13 +30,22 @@ type Decoder struct {
 // NewDecoder returns a Decoder that reads from r in blocks of size bytes.
 func NewDecoder(r io.Reader, size int) *Decoder { return &Decoder{r: r, buf: make([]byte, size)} }
 
+// DecodeBytes returns a Decoder of a text in memory, which it neither copies nor changes.
+func DecodeBytes(text []byte) *Decoder {
+	return &Decoder{buf: text[:len(text):len(text)], end: len(text), err: io.EOF}
+}
+
 // Offset returns how many bytes of the stream were consumed.
 func (d *Decoder) Offset() int64 { return d.base + int64(d.start) }
 
 // more reads on, keeping buf[keep:end]. It returns false at the end of the stream or on an error.
 func (d *Decoder) more(keep int) bool {
 	if keep > 0 {
-		copy(d.buf, d.buf[keep:d.end])
+		if d.err != nil {
+			d.buf = d.buf[keep:] // nothing more will be put into it
+		} else {
+			copy(d.buf, d.buf[keep:d.end])
+		}
 		d.base += int64(keep)
 		d.start -= keep
 		d.end -= keep
@@ -70,6 +80,8 @@ func (d *Decoder) fail(expected string) error {
 			return d.err
 		}
 		return &SyntaxError{Offset: d.Offset(), Expected: expected, Found: "the end of the text"}
+	}
+	for !utf8.FullRune(d.buf[d.start:d.end]) && d.more(d.start) {
 	}
 	return &SyntaxError{Offset: d.Offset(), Expected: expected, Found: describe(d.buf[d.start:d.end])}
 }
@@ -150,6 +162,8 @@ func (d *Decoder) Next() (bool, error) {
 	return true, nil
 }
 
+const maxDecodedKey = 64 << 10 // bytes
+
 // Key consumes a key and its colon.
 func (d *Decoder) Key() (string, error) {
 	if c, err := d.Kind(); err != nil {
@@ -157,7 +171,11 @@ func (d *Decoder) Key() (string, error) {
 	} else if c != '"' {
 		return "", d.fail("a key")
 	}
-	raw, err := d.Value(64 << 10)
+	at := d.Offset()
+	raw, err := d.Value(maxDecodedKey)
+	if errors.Is(err, ErrTooLarge) {
+		return "", &SyntaxError{Offset: at, Expected: fmt.Sprintf("a key of at most %d bytes", maxDecodedKey), Found: "a longer one"}
+	}
 	if err != nil {
 		return "", err
 	}
@@ -265,7 +283,7 @@ func (d *Decoder) frame(limit int) (begin int, err error) {
 		case plain:
 			i++
 		case quoteMark:
-			if depth == 0 && i > begin && !tooLarge {
+			if depth == 0 && d.base+int64(i) > from {
 				goto done // a string straight behind a scalar: the caller sees it
 			}
 			inString, scalar = true, false
@@ -295,11 +313,11 @@ func (d *Decoder) frame(limit int) (begin int, err error) {
 	}
 done:
 	d.start = i
+	if d.base+int64(i) == from {
+		return 0, d.fail("a value")
+	}
 	if tooLarge || int64(limit) < d.base+int64(i)-from {
 		return 0, ErrTooLarge
-	}
-	if i == begin {
-		return 0, d.fail("a value")
 	}
 	return begin, nil
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -176,30 +179,174 @@ func TestDecoderTellsATruncatedStream(t *testing.T) {
 	}
 }
 
-func FuzzScanAgreesWithEncodingJSON(f *testing.F) {
-	for _, s := range []string{`{"a":[1,-2.5e3,"x\u00e9",true,null]}`, `"\ud83d\ude00"`, `[]`, `{}`, ` 0 `, `{"a":{"b":{}}}`} {
-		f.Add([]byte(s))
+// paths are captured by the fuzz target, in a set that compares keys as it is told.
+var paths = [][]string{{"a"}, {"a", "b"}, {"a", "b", "c"}, {"a", "c"}, {"b", "a"}}
+
+// FuzzScan holds Scan against encoding/json: what is JSON, and what lies at paths.
+func FuzzScan(f *testing.F) {
+	for _, s := range []string{
+		`{"a":[1,-2.5e3,"x\u00e9",true,null]}`, `"\ud83d\ude00"`, `[]`, `{}`, ` 0 `, `{"a":{"b":{}}}`,
+		`{"a":{"b":{"c":1}},"A":{"c":[{"b":2}]},"b":[{"a":3}]}`, // one key in two cases
+		`{"a":{"b":1,"c":2},"a":{"c":3}}`, `{"a":{"b":1},"a":4}`, `{"a":[{"b":[{"c":5}]}],"\u0061":[{},{"b":6}]}`,
+		`{"` + strings.Repeat("k", 200) + `":{"a":1},"a":{"":{"b":1}}}`,
+	} {
+		f.Add([]byte(s), true, true)
+		f.Add([]byte(s), false, false)
 	}
-	f.Fuzz(func(t *testing.T, text []byte) {
-		root := jscan.NewNode(true, true)
-		root.At("a", "b").Slot = 0
-		err := jscan.Scan(text, root, jscan.NewCaptures(1))
+	f.Fuzz(func(t *testing.T, text []byte, fold, single bool) {
+		root := jscan.NewNode(fold, single)
+		for i, p := range paths {
+			root.At(p...).Slot = i
+		}
+		c := jscan.NewCaptures(len(paths))
+		err := jscan.Scan(text, root, c)
 		// encoding/json takes what is not UTF-8 and nests deeper.
 		if want := json.Valid(text); want != (err == nil) && utf8.Valid(text) && bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) < jscan.MaxDepth {
 			t.Fatalf("Scan(%q) = %v, encoding/json says %v", text, err, want)
 		}
 		if err != nil {
+			var syntax *jscan.SyntaxError
+			if !errors.As(err, &syntax) || syntax.Offset < 0 || syntax.Offset > int64(len(text))+1 {
+				t.Fatalf("Scan(%q) = %v, which is nowhere in the text", text, err)
+			}
 			return
 		}
-		d := jscan.NewDecoder(bytes.NewReader(text), 3)
-		framed, err := d.Value(1 << 20)
-		if err != nil || !bytes.Equal(framed, bytes.TrimSpace(text)) {
-			t.Fatalf("Decoder framed %q as %q: %v", text, framed, err)
+		want := decode(t, json.NewDecoder(bytes.NewReader(text)), fold)
+		for i, p := range paths {
+			at, ok := look(want, p, single)
+			got := c.Get(i)
+			if ok != (got != nil) {
+				t.Fatalf("Scan(%q) at %v = %q, want %v", text, p, got, at)
+			}
+			if ok && !reflect.DeepEqual(at, decode(t, json.NewDecoder(bytes.NewReader(got)), fold)) {
+				t.Fatalf("Scan(%q) at %v = %q, want %v", text, p, got, at)
+			}
 		}
-		var want any
-		if text[0] == '"' && json.Unmarshal(text, &want) == nil {
-			if got, _ := jscan.IsString(bytes.TrimSpace(text)); got != want {
-				t.Fatalf("IsString(%q) = %q, want %q", text, got, want)
+		if s, is := want.(string); is {
+			if got, _ := jscan.IsString(bytes.TrimSpace(text)); got != s {
+				t.Fatalf("IsString(%q) = %q, want %q", text, got, s)
+			}
+		}
+	})
+}
+
+// decode is a value as encoding/json has it; of keys that are the same the last counts.
+func decode(t *testing.T, d *json.Decoder, fold bool) any {
+	d.UseNumber()
+	token, err := d.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch token {
+	case json.Delim('{'):
+		out := map[string]any{}
+		for d.More() {
+			key, err := d.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := key.(string)
+			if fold {
+				k = string(bytes.Map(func(r rune) rune {
+					if r >= 'A' && r <= 'Z' {
+						r += 'a' - 'A'
+					}
+					return r
+				}, []byte(k)))
+			}
+			out[k] = decode(t, d, fold)
+		}
+		_, _ = d.Token()
+		return out
+	case json.Delim('['):
+		out := []any{}
+		for d.More() {
+			out = append(out, decode(t, d, fold))
+		}
+		_, _ = d.Token()
+		return out
+	default:
+		return token
+	}
+}
+
+// look returns what lies at a path. With single, a list of one is read as its element where something below is asked for.
+func look(v any, path []string, single bool) (any, bool) {
+	for _, key := range path {
+		for list, ok := v.([]any); single && ok && len(list) == 1; list, ok = v.([]any) {
+			v = list[0]
+		}
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if v, ok = m[key]; !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// FuzzDecoder goes through a text by a script of steps, from memory and through buffers of any size: it sees the same,
+// and never more than the text.
+func FuzzDecoder(f *testing.F) {
+	for _, script := range []string{"v", "env", "enkvnkv", "enkenvnvnn", "ss", "enks"} {
+		f.Add([]byte(`{"a":[1,{"b":"]}\"\\"}],"c":{}} 17 "s"[] true`), script, uint8(3))
+		f.Add([]byte(`[[[],[{"\u1":0}]]`), script, uint8(1))
+		f.Add([]byte(`{"a" 1}`), script, uint8(7))
+	}
+	f.Fuzz(func(t *testing.T, text []byte, script string, size uint8) {
+		step := func(d *jscan.Decoder) (trace []string) {
+			depth := 0
+			for _, op := range script {
+				var err error
+				var got string
+				switch op {
+				case 'e':
+					if err = d.Enter(); err == nil {
+						depth++
+					}
+				case 'n':
+					if depth == 0 {
+						continue
+					}
+					var more bool
+					if more, err = d.Next(); err == nil && !more {
+						depth--
+					}
+					got = fmt.Sprint(more)
+				case 'k':
+					got, err = d.Key()
+				case 's':
+					err = d.Skip()
+				default:
+					var raw []byte
+					raw, err = d.Value(int(op))
+					got = string(raw)
+				}
+				trace = append(trace, fmt.Sprintf("%c %q %v at %d", op, got, err, d.Offset()))
+				if d.Offset() > int64(len(text)) {
+					t.Fatalf("%q: it stands at %d of %d bytes", text, d.Offset(), len(text))
+				}
+				if err != nil && !errors.Is(err, jscan.ErrTooLarge) {
+					break
+				}
+			}
+			return trace
+		}
+		whole := bytes.Clone(text)
+		want := step(jscan.DecodeBytes(whole))
+		if !bytes.Equal(whole, text) {
+			t.Fatalf("DecodeBytes changed %q to %q", text, whole)
+		}
+		got := step(jscan.NewDecoder(iotest.HalfReader(bytes.NewReader(text)), int(size)+1))
+		if !slices.Equal(want, got) {
+			t.Fatalf("%q by %q, in memory\n%s\nand from a stream in blocks of %d\n%s", text, script, strings.Join(want, "\n"), int(size)+1, strings.Join(got, "\n"))
+		}
+		if jscan.Valid(text) == nil {
+			framed, err := jscan.DecodeBytes(text).Value(len(text))
+			if err != nil || !bytes.Equal(framed, bytes.TrimSpace(text)) {
+				t.Fatalf("framed %q as %q: %v", text, framed, err)
 			}
 		}
 	})

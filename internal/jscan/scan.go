@@ -87,19 +87,20 @@ func (n *Node) fold(key string) string {
 
 const maxKey = 128 // a longer key is nobody's
 
-// child returns the node for a raw key (without quotes), or nil.
-func (n *Node) child(key []byte) *Node {
-	if n == nil || len(n.children) == 0 || len(key) > maxKey {
-		return nil
+// child returns the node for a raw key (without quotes), or nil, and the key's trait.
+func (n *Node) child(key []byte) (*Node, uint8) {
+	if len(key) > maxKey {
+		return nil, 0
 	}
 	if bytes.IndexByte(key, '\\') >= 0 {
 		key = Unquote(key)
 	}
-	if t := trait(key); n.likely[t>>6]&(1<<(t&63)) == 0 {
-		return nil
+	t := trait(key)
+	if n.likely[t>>6]&(1<<(t&63)) == 0 {
+		return nil, 0
 	}
 	if !n.Fold {
-		return n.children[string(key)]
+		return n.children[string(key)], t
 	}
 	var buf [maxKey]byte
 	for i, c := range key {
@@ -108,7 +109,7 @@ func (n *Node) child(key []byte) *Node {
 		}
 		buf[i] = c
 	}
-	return n.children[string(buf[:len(key)])]
+	return n.children[string(buf[:len(key)])], t
 }
 
 // Captures holds the raw values that a Scan found, by slot. They are slices of the text.
@@ -161,7 +162,7 @@ func (c *Captures) drop(n *Node) {
 }
 
 // Scan validates that text is one JSON value and captures what lies at the paths below root. A key that occurs
-// twice counts the last time, as in encoding/json. The error is a *SyntaxError, with captures up to there.
+// twice counts the last time, with all that lies below it. The error is a *SyntaxError, with captures up to there.
 func Scan(text []byte, root *Node, c *Captures) error {
 	s := scanner{b: text, c: c}
 	i, err := s.value(s.space(0), root, 0)
@@ -252,6 +253,7 @@ func (s *scanner) object(i int, n *Node, depth int) (int, error) {
 	if i < len(s.b) && s.b[i] == '}' {
 		return i + 1, nil
 	}
+	var seen [4]uint64 // traits of the keys that somebody asks for
 	for {
 		if i >= len(s.b) || s.b[i] != '"' {
 			return i, s.errorAt(i, "a key")
@@ -260,7 +262,13 @@ func (s *scanner) object(i int, n *Node, depth int) (int, error) {
 		if err != nil {
 			return end, err
 		}
-		child := n.child(s.b[i+1 : end-1])
+		child, t := n.child(s.b[i+1 : end-1])
+		if child != nil {
+			if seen[t>>6]&(1<<(t&63)) != 0 {
+				s.c.drop(child) // the key may have been here before
+			}
+			seen[t>>6] |= 1 << (t & 63)
+		}
 		i = s.space(end)
 		if i >= len(s.b) || s.b[i] != ':' {
 			return i, s.errorAt(i, "':'")
@@ -541,8 +549,8 @@ func number(b []byte, i int) int {
 	return i
 }
 
-// Unquote returns the text of a valid string's content (without its quotes). It returns content itself
-// where nothing is escaped; a lone surrogate becomes U+FFFD.
+// Unquote returns the text of a string's content (without its quotes). It returns content itself where nothing is
+// escaped. A lone surrogate becomes U+FFFD, and so does an escape that is none.
 func Unquote(content []byte) []byte {
 	at := bytes.IndexByte(content, '\\')
 	if at < 0 {
@@ -550,7 +558,7 @@ func Unquote(content []byte) []byte {
 	}
 	out := append(make([]byte, 0, len(content)), content[:at]...)
 	for i := at; i < len(content); {
-		if content[i] != '\\' {
+		if content[i] != '\\' || i+1 == len(content) {
 			out = append(out, content[i])
 			i++
 			continue
@@ -558,7 +566,7 @@ func Unquote(content []byte) []byte {
 		switch c := content[i+1]; c {
 		case 'u':
 			r := hex4(content[i+2:])
-			i += 6
+			i = min(i+6, len(content))
 			if utf16.IsSurrogate(r) {
 				low := rune(-1)
 				if i+6 <= len(content) && content[i] == '\\' && content[i+1] == 'u' {
@@ -589,6 +597,9 @@ func Unquote(content []byte) []byte {
 }
 
 func hex4(b []byte) rune {
+	if len(b) < 4 {
+		return utf8.RuneError
+	}
 	n, err := strconv.ParseUint(string(b[:4]), 16, 32)
 	if err != nil {
 		return utf8.RuneError

@@ -29,8 +29,8 @@ import (
 // The limits on a file.
 const (
 	MaxDocument = 64 << 20 // bytes of one document
-	maxYAML     = 64 << 20 // bytes of one YAML file
-	maxTemplate = 64 << 20 // bytes of one template
+	maxYAML     = 64 << 20 // bytes of one document in YAML
+	maxTemplate = 8 << 20  // bytes of one template as JSON; Azure takes 4 MB, AWS 1 MB
 	sniffed     = 256 << 10
 	blockSize   = 256 << 10
 	// A text that grows more than maxRatio times by decompression, beyond freeRatio bytes, is a bomb.

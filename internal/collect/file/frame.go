@@ -23,14 +23,15 @@ type framer struct {
 	sequence int64
 	base     int64            // where the text that offsets count from begins
 	line     int              // of YAML: where the document begins; then offsets mean nothing
-	depth    int              // of recordings within each other
+	depth    int              // of what is taken apart within each other
 	alike    map[string]*plan // plans of objects that are documents by themselves, by their keys
 }
 
 const (
 	maxAlike    = 256  // sets of keys whose plan is remembered
 	maxAlikeKey = 2000 // bytes of such a set
-	maxWrapped  = 8    // recordings within each other
+	maxWrapped  = 8    // arrays, recordings and strings of JSON within each other
+	maxModules  = 100  // modules of Terraform within each other
 )
 
 // refuse notes that the input, or a document in it, could not be understood.
@@ -154,7 +155,7 @@ func (f *framer) json(r *bufio.Reader) error {
 		return err
 	}
 	first := recogniseText(head, f.s.Envelopes)
-	if first.refuse != "" && bytes.Contains(head, []byte("/")) {
+	if (first.refuse != "" || first.dialect == "") && bytes.Contains(head, []byte("/")) {
 		if p := recogniseText(withoutComments(head), f.s.Envelopes); p.whole { // a template that begins with a comment
 			first = p
 		}
@@ -281,28 +282,35 @@ func (f *framer) one(raw []byte, offset int64) error {
 
 // inMemory takes apart a value that is already held.
 func (f *framer) inMemory(raw []byte, offset int64) error {
-	own := bytes.Clone(raw)
 	outer := f.base
 	f.base += offset
-	defer func() { f.base = outer }()
-	switch own[0] {
-	case '[':
-		return f.array(jscan.NewDecoder(bytes.NewReader(own), len(own)+1))
-	case '{':
-		p := recogniseText(own, f.s.Envelopes)
+	f.depth++
+	defer func() {
+		f.base = outer
+		f.depth--
+	}()
+	var err error
+	switch {
+	case f.depth > maxWrapped:
+		f.refuseAt(f.base, fmt.Sprintf("expected at most %d arrays or recordings within each other", maxWrapped))
+		return nil
+	case raw[0] == '[':
+		err = f.array(jscan.DecodeBytes(raw))
+	case raw[0] == '{':
+		p := recogniseText(raw, f.s.Envelopes)
 		if p.whole {
-			return f.emit(&p, member{}, own, 0)
+			return f.whole(&p, raw)
 		}
-		err := f.object(jscan.NewDecoder(bytes.NewReader(own), len(own)+1), &p)
-		if _, ok := errors.AsType[*jscan.SyntaxError](err); ok {
-			f.refuse(err) // the values around it are still good
-			return nil
-		}
-		return err
+		err = f.object(jscan.DecodeBytes(raw), &p)
 	default:
-		f.refuseAt(f.base, "expected an object, found "+string(own[:min(len(own), 20)]))
+		f.refuseAt(f.base, "expected an object, found "+string(raw[:min(len(raw), 20)]))
 		return nil
 	}
+	if _, ok := errors.AsType[*jscan.SyntaxError](err); ok {
+		f.refuse(err) // the values around it are still good
+		return nil
+	}
+	return err
 }
 
 // object goes through a top-level object by its plan.
@@ -377,10 +385,7 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 			case verr != nil:
 				return verr
 			case ok && m.recorded:
-				if f.depth++; f.depth <= maxWrapped {
-					err = f.inMemory(raw, offset)
-				}
-				f.depth--
+				err = f.inMemory(raw, offset)
 			case ok && m.form == demarc.FormJSONString && key == "invokingEvent":
 				if inner, is := jscan.IsString(raw); is && jscan.Valid([]byte(inner)) == nil {
 					err = f.inMemory([]byte(inner), offset)
@@ -400,7 +405,7 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 		outer := f.base
 		f.base += plannedAt
 		defer func() { f.base = outer }()
-		return f.modules(jscan.NewDecoder(bytes.NewReader(planned), len(planned)+1), p, p.members["planned_values"], 0)
+		return f.modules(jscan.DecodeBytes(planned), p, p.members["planned_values"], 0)
 	}
 	return nil
 }
@@ -416,7 +421,8 @@ func (f *framer) elements(d *jscan.Decoder, p *plan, m member) error {
 
 // modules goes through {"root_module": {"resources": [...], "child_modules": [...]}}.
 func (f *framer) modules(d *jscan.Decoder, p *plan, m member, depth int) error {
-	if depth > 100 {
+	if depth > maxModules {
+		f.refuseAt(f.base+d.Offset(), fmt.Sprintf("expected at most %d modules within each other", maxModules))
 		return d.Skip()
 	}
 	if err := d.Enter(); err != nil {
@@ -512,8 +518,8 @@ func (f *framer) template(r io.Reader, p *plan) error {
 	if err != nil {
 		return err
 	}
-	if len(text) > maxTemplate {
-		return fmt.Errorf("a template of more than %d MiB", maxTemplate>>20)
+	if len(text) > maxTemplate { // what lies beyond has not been read
+		return f.whole(p, text)
 	}
 	if err := jscan.Valid(text); err != nil {
 		plain := withoutComments(text)
@@ -521,6 +527,15 @@ func (f *framer) template(r io.Reader, p *plan) error {
 			return err
 		}
 		text = plain
+	}
+	return f.whole(p, text)
+}
+
+// whole hands over a template.
+func (f *framer) whole(p *plan, text []byte) error {
+	if len(text) > maxTemplate {
+		f.refuseAt(f.base, fmt.Sprintf("a template of more than %d MiB", maxTemplate>>20))
+		return nil
 	}
 	return f.emit(p, member{}, text, 0)
 }

@@ -20,6 +20,7 @@ const (
 	sketchDepth  = 4
 	sketchKeys   = 2000 // entries
 	sketchValues = 400  // bytes of a scalar
+	sketchKey    = 200  // bytes of a key
 	sketchPeers  = 12   // members of an object below the first level that are looked into
 )
 
@@ -68,7 +69,13 @@ func (sk sketch) look(d *jscan.Decoder, at string, depth int) bool {
 			}
 			key, err := d.Key()
 			if err != nil {
+				if len(sk) == 1 {
+					sk[""] = "?" // who reads it will find out
+				}
 				return false
+			}
+			if len(key) > sketchKey {
+				key = strings.ToValidUTF8(key[:sketchKey], "") + "…" // nobody's
 			}
 			switch {
 			case at != "":
@@ -99,7 +106,7 @@ func (sk sketch) look(d *jscan.Decoder, at string, depth int) bool {
 				text = `"{`
 			}
 		}
-		sk[at] = text[:min(len(text), sketchValues)]
+		sk[at] = strings.Clone(text[:min(len(text), sketchValues)])
 		return true
 	}
 }
@@ -167,6 +174,8 @@ type member struct {
 func recognise(sk sketch, env Envelopes) plan {
 	str := func(k string) string { return sk[k] }
 	switch {
+	case str("") == "?":
+		return plan{members: map[string]member{}}
 	case sk.has("status_code", "data") && len(sk.top()) <= 3 && (str("data") == "{" || str("data") == "["):
 		return plan{members: map[string]member{"data": {recorded: true}}}
 	case str("kind") == "Status" && sk.has("apiVersion", "reason"):

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -12,148 +13,346 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/demarc/demarc/internal/jscan"
 )
 
 const (
-	maxYAMLNodes = 5_000_000
-	maxAliased   = 200_000 // nodes that aliases add
-	maxYAMLDepth = 200
+	maxYAMLValues = 2_000_000 // of one document, as mayHold counts them
+	maxAliased    = 200_000   // nodes that aliases add
+	maxYAMLDepth  = 200
 )
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
-// yaml goes through the documents of a YAML text. Each becomes JSON, with the short tags of CloudFormation in their
-// long form, and is then what it would be as JSON.
-func (f *framer) yaml(r io.Reader) error {
-	text, err := io.ReadAll(io.LimitReader(r, maxYAML+1))
-	if err != nil {
-		return err
-	}
-	if len(text) > maxYAML {
-		return fmt.Errorf("YAML of more than %d MiB", maxYAML>>20)
-	}
-	if bytes.IndexByte(text, 0) >= 0 {
-		return errors.New("binary data; expected JSON or YAML")
-	}
-	d := yaml.NewDecoder(bytes.NewReader(text))
+// yaml goes through the documents of a YAML text, one at a time. Each becomes JSON, with the short tags of CloudFormation
+// in their long form, and is then what it would be as JSON. One that is broken does not spoil the others.
+func (f *framer) yaml(r *bufio.Reader) error {
+	stream := yamlStream{r: r, line: 1}
 	some := false
 	for {
 		if err := f.ctx.Err(); err != nil {
 			return err
 		}
-		var n yaml.Node
-		err := d.Decode(&n)
+		text, line, err := stream.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil {
-			if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-				f.line, _ = strconv.Atoi(m[1])
-				f.refuseAt(-1, m[2])
-				return nil
-			}
-			return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
-		}
-		if n.Kind == 0 || len(n.Content) == 0 || n.Content[0].Tag == "!!null" {
-			continue // an empty document
-		}
-		root := n.Content[0]
-		f.line = root.Line
-		if root.Kind == yaml.ScalarNode {
-			f.refuseAt(-1, "neither JSON nor YAML of a kind that demarc knows")
-			return nil
-		}
-		some = true
-		c := yamlConverter{}
-		body, err := json.Marshal(c.value(root, 0))
-		if err == nil {
-			if err = c.err; err != nil {
-				f.line = c.line
-			}
-		}
-		if err == nil {
-			err = jscan.Valid(body)
-		}
-		if err != nil {
-			f.refuseAt(-1, err.Error())
+		f.line = line
+		switch {
+		case err != nil:
+			return err
+		case bytes.IndexByte(text, 0) >= 0:
+			f.line = 0
+			return errors.New("binary data; expected JSON or YAML")
+		case mayHold(text) > maxYAMLValues:
+			f.refuseAt(-1, fmt.Sprintf("a YAML document of more than %d values: give it as JSON", maxYAMLValues))
+			some = true
 			continue
 		}
-		if err := f.inMemory(body, 0); err != nil {
+		found, err := f.yamlDocument(text, line)
+		if err != nil {
 			return err
 		}
+		some = some || found
 	}
-	if !some && f.sequence == 0 {
+	if !some {
 		f.line = 0
 		f.refuseAt(-1, "no document in it: only comments or empty YAML")
 	}
 	return nil
 }
 
+// yamlDocument takes a document whose text begins on a line, and what comes behind it after "...". It reports whether
+// there was one, or something in its place that has been refused.
+func (f *framer) yamlDocument(text []byte, line int) (found bool, err error) {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var n yaml.Node
+		err := decodeYAML(d, &n)
+		if errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if err != nil {
+			message := strings.TrimPrefix(err.Error(), "yaml: ")
+			f.line = line
+			if m := yamlLine.FindStringSubmatch(message); m != nil {
+				at, _ := strconv.Atoi(m[1])
+				if f.line, message = line+max(at-1, 0), m[2]; strings.HasPrefix(message, "did not find expected") {
+					f.line++ // the parser counts lines from 0, its scanner from 1
+				}
+			}
+			f.refuseAt(-1, message)
+			return true, nil
+		}
+		if n.Kind == 0 || len(n.Content) == 0 || n.Content[0].Tag == "!!null" {
+			continue // an empty document
+		}
+		found = true
+		root := n.Content[0]
+		f.line = line + root.Line - 1
+		if root.Kind == yaml.ScalarNode {
+			f.refuseAt(-1, "neither JSON nor YAML of a kind that demarc knows")
+			continue
+		}
+		c := yamlConverter{}
+		c.value(root, 0)
+		if c.err != nil {
+			f.line = line + c.line - 1
+			f.refuseAt(-1, c.err.Error())
+			continue
+		}
+		if err := f.inMemory(c.out, 0); err != nil {
+			return found, err
+		}
+	}
+}
+
+// decodeYAML decodes the next document. The YAML parser panics on some texts that it was never meant to see.
+func decodeYAML(d *yaml.Decoder, n *yaml.Node) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("not YAML that can be read: %v", r)
+		}
+	}()
+	return d.Decode(n)
+}
+
+// yamlStream cuts a YAML text where documents begin: at lines with "---", which can mean nothing else there.
+type yamlStream struct {
+	r    *bufio.Reader
+	buf  []byte
+	line int // of what comes next
+}
+
+// next returns the text of the next document and the line on which it begins; io.EOF if there is none. The text is
+// overwritten by the next call.
+func (s *yamlStream) next() (text []byte, line int, err error) {
+	s.buf, line = s.buf[:0], s.line
+	begun := false // something other than comments and directives was seen
+	for whole := true; ; {
+		if whole { // a line begins here
+			head, err := s.r.Peek(4)
+			if len(head) == 0 && !errors.Is(err, io.EOF) {
+				return nil, s.line, err
+			}
+			if beginsDocument(head) {
+				if begun {
+					break
+				}
+				begun = true
+			}
+		}
+		part, err := s.r.ReadSlice('\n')
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, s.line, err
+		}
+		if rest := bytes.TrimSpace(part); whole && len(rest) > 0 && rest[0] != '#' && rest[0] != '%' {
+			begun = true
+		}
+		if s.buf = append(s.buf, part...); len(s.buf) > maxYAML {
+			return nil, line, fmt.Errorf("a YAML document of more than %d MiB; what follows it is not read", maxYAML>>20)
+		}
+		if whole = err == nil; whole {
+			s.line++
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+	}
+	if len(s.buf) == 0 {
+		return nil, line, io.EOF
+	}
+	return s.buf, line, nil
+}
+
+func beginsDocument(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("---")) && (len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0)
+}
+
+// mayHold returns how many keys and values a YAML text may hold at most, by the characters that part them. The parser makes
+// a node of some 200 bytes for each, before anybody can count them.
+func mayHold(text []byte) int {
+	n := 1
+	for i, c := range text {
+		last := i+1 == len(text)
+		parts := last || bytes.IndexByte([]byte(" \t\r\n,[]{}"), text[i+1]) >= 0
+		switch c {
+		case '[':
+			n++
+		case ',', '{': // {a, b} is two keys and two values
+			n += 2
+		case '-', '?':
+			if parts {
+				n++
+			}
+		case ':': // a key and its value
+			if parts || i > 0 && bytes.IndexByte([]byte("\"']}"), text[i-1]) >= 0 {
+				n += 2
+			}
+		}
+	}
+	return n
+}
+
+// yamlConverter writes a node as JSON.
 type yamlConverter struct {
-	nodes   int
+	out     []byte
 	aliases int // that are being followed
+	from    int // line of the first of them
 	aliased int // nodes that they have added
 	err     error
 	line    int // of err
 }
 
-func (c *yamlConverter) value(n *yaml.Node, depth int) any {
+// fail keeps the first mistake and where it is: at the alias that leads to n, if one does.
+func (c *yamlConverter) fail(n *yaml.Node, format string, args ...any) {
+	if c.err != nil {
+		return
+	}
+	c.err, c.line = fmt.Errorf(format, args...), n.Line
 	if c.aliases > 0 {
-		c.aliased++
-	}
-	if c.nodes++; c.nodes > maxYAMLNodes || c.aliased > maxAliased || depth > maxYAMLDepth {
-		c.err, c.line = errors.New("aliases or nesting make it too large"), n.Line
-		return nil
-	}
-	v := c.plain(n, depth)
-	if !strings.HasPrefix(n.Tag, "!") || strings.HasPrefix(n.Tag, "!!") || n.Tag == "!" {
-		return v
-	}
-	// !GetAtt a.b is {"Fn::GetAtt": "a.b"}.
-	switch name := n.Tag[1:]; name {
-	case "Ref", "Condition":
-		return map[string]any{name: v}
-	default:
-		return map[string]any{"Fn::" + name: v}
+		c.line = c.from
 	}
 }
 
-func (c *yamlConverter) plain(n *yaml.Node, depth int) any {
+// follow returns what an alias stands for, and what to call when that is done with.
+func (c *yamlConverter) follow(n *yaml.Node) (to *yaml.Node, done func()) {
+	if c.aliases++; c.aliases == 1 {
+		c.from = n.Line
+	}
+	return n.Alias, func() { c.aliases-- }
+}
+
+func (c *yamlConverter) value(n *yaml.Node, depth int) {
+	if c.err != nil {
+		return
+	}
+	if !c.within(n, depth) {
+		return
+	}
+	tag, tagged := strings.CutPrefix(n.Tag, "!")
+	if !tagged || tag == "" || tag[0] == '!' {
+		c.plain(n, depth)
+		return
+	}
+	// !GetAtt a.b is {"Fn::GetAtt": "a.b"}.
+	if tag != "Ref" && tag != "Condition" {
+		tag = "Fn::" + tag
+	}
+	c.out = append(c.out, '{')
+	c.json(tag)
+	c.out = append(c.out, ':')
+	c.plain(n, depth)
+	c.out = append(c.out, '}')
+}
+
+// within reports whether there is room for one more node.
+func (c *yamlConverter) within(n *yaml.Node, depth int) bool {
+	if c.aliases > 0 {
+		c.aliased++
+	}
+	switch {
+	case c.aliased > maxAliased:
+		c.fail(n, "aliases add more than %d values", maxAliased)
+	case depth > maxYAMLDepth:
+		c.fail(n, "expected at most %d levels of nesting", maxYAMLDepth)
+	case len(c.out) > MaxDocument:
+		c.fail(n, "a document of more than %d MiB", MaxDocument>>20)
+	}
+	return c.err == nil
+}
+
+func (c *yamlConverter) plain(n *yaml.Node, depth int) {
 	switch n.Kind {
 	case yaml.AliasNode:
-		c.aliases++
-		defer func() { c.aliases-- }()
-		return c.value(n.Alias, depth+1)
+		to, done := c.follow(n)
+		c.value(to, depth+1)
+		done()
 	case yaml.MappingNode:
-		out := make(map[string]any, len(n.Content)/2)
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i], n.Content[i+1]
-			if k.Tag == "!!merge" {
-				if inner, ok := c.value(v, depth+1).(map[string]any); ok {
-					for key, value := range inner {
-						if _, have := out[key]; !have {
-							out[key] = value
-						}
-					}
-				}
+		c.out = append(c.out, '{')
+		c.members(n, nil, depth)
+		c.out = append(c.out, '}')
+	case yaml.SequenceNode:
+		c.out = append(c.out, '[')
+		for i, e := range n.Content {
+			if i > 0 {
+				c.out = append(c.out, ',')
+			}
+			c.value(e, depth+1)
+		}
+		c.out = append(c.out, ']')
+	case yaml.ScalarNode:
+		c.json(scalar(n))
+	default:
+		c.out = append(c.out, "null"...)
+	}
+}
+
+// members writes the members of a mapping, and those that it merges and does not have itself. have are the keys of the
+// mapping that n is merged into, nil for none.
+func (c *yamlConverter) members(n *yaml.Node, have map[string]bool, depth int) {
+	if n.Kind == yaml.AliasNode {
+		to, done := c.follow(n)
+		defer done()
+		n = to
+	}
+	if n.Kind != yaml.MappingNode || !c.within(n, depth) {
+		return
+	}
+	merged := have != nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		merged = merged || n.Content[i].Tag == "!!merge"
+	}
+	if merged && have == nil {
+		have = map[string]bool{}
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, v := n.Content[i], n.Content[i+1]
+		if key.Tag == "!!merge" {
+			continue
+		}
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.Kind != yaml.ScalarNode {
+			c.fail(key, "expected a key that is text")
+			return
+		}
+		if merged {
+			if !c.within(key, depth) {
+				return
+			}
+			if have[key.Value] {
 				continue
 			}
-			out[k.Value] = c.value(v, depth+1)
+			have[key.Value] = true
 		}
-		return out
-	case yaml.SequenceNode:
-		out := make([]any, 0, len(n.Content))
-		for _, e := range n.Content {
-			out = append(out, c.value(e, depth+1))
+		if c.out[len(c.out)-1] != '{' {
+			c.out = append(c.out, ',')
 		}
-		return out
-	case yaml.ScalarNode:
-		return scalar(n)
-	default:
-		return nil
+		c.json(key.Value)
+		c.out = append(c.out, ':')
+		c.value(v, depth+1)
 	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		switch v := n.Content[i+1]; {
+		case n.Content[i].Tag != "!!merge":
+		case v.Kind == yaml.SequenceNode:
+			for _, e := range v.Content {
+				c.members(e, have, depth+1)
+			}
+		default:
+			c.members(v, have, depth+1)
+		}
+	}
+}
+
+// json writes a string, a number, a bool or nil.
+func (c *yamlConverter) json(v any) {
+	text, err := json.Marshal(v)
+	if err != nil { // a number that is none was sorted out by scalar
+		text = []byte("null")
+	}
+	c.out = append(c.out, text...)
 }
 
 // scalar is the JSON of a YAML scalar. What JSON has no word for stays text.

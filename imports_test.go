@@ -22,11 +22,13 @@ var mayImport = map[string][]string{
 	"internal/cli": {"*"},
 
 	// Leaves, which know nothing of ours: docs/decisions/0001-leaf-packages.md says why they exist.
+	"internal/address":    {},
 	"internal/jscan":      {},
 	"internal/strictyaml": {"internal/suggest"},
 	"internal/suggest":    {},
 
-	"internal/rule":     {"internal/suggest"},
+	"internal/policy":   {"internal/address"},
+	"internal/rule":     {"internal/address", "internal/policy", "internal/suggest"},
 	"internal/rulebook": {"catalog", "internal/rule", "internal/strictyaml", "internal/suggest"},
 	"internal/estate":   {"internal/rule", "internal/strictyaml", "internal/suggest"},
 

@@ -11,9 +11,16 @@
 //	versionAtLeast(v, '1.30')      compares versions, as versionAtLeast's comment says
 //	openToWorld(cidr)              whether a firewall source covers the internet
 //	ageDays(time)                  whole days before the as-of date
-//	policyIsPublic(doc)            whether an IAM policy lets anybody in
+//	policyIsPublic(doc)            whether a policy of AWS lets anybody in
 //	policyIsAdmin(doc)             whether it allows everything
 //	policyAllows(doc, 'iam:X')     whether it allows an action on every resource
+//	policyEscalations(doc)         the published ways in which it leads to more permissions than it gives
+//	policyOutsiders(doc, account)  whom it lets in from outside an account, "*" for anybody
+//	policyUnbound(doc, account)    those of them whom a trust policy asks neither for a secret nor for an organization
+//	policyDeputies(doc)            the services that it lets in without asking on whose behalf they come
+//	policyGrants(doc)              what it grants to whom, in sentences
+//
+// Package policy says what each of these means.
 //
 // What an evaluation may cost is bounded: by an estimate when the expression is compiled, and by counting where a
 // list is longer than was estimated.

@@ -12,6 +12,9 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/demarc/demarc/internal/address"
+	"github.com/demarc/demarc/internal/policy"
 )
 
 // standard lists what is taken from CEL's standard library. Left out is what would undo the types of facts
@@ -27,14 +30,16 @@ var standard = []string{
 
 // functionNames lists the functions that a misspelt name may have been meant to be.
 var functionNames = []string{
-	"versionAtLeast", "openToWorld", "ageDays", "policyIsPublic", "policyIsAdmin", "policyAllows",
+	"versionAtLeast", "openToWorld", "ageDays",
+	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyGrants",
 	"lowerAscii", "size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string", "timestamp", "duration",
 }
 
 // functionCosts says what our functions cost at most, in CEL's units.
 var functionCosts = map[string]uint64{
 	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "lowerAscii": 10,
-	"policyIsPublic": 2000, "policyIsAdmin": 2000, "policyAllows": 2000,
+	"policyIsPublic": 2000, "policyIsAdmin": 2000, "policyAllows": 2000, "policyEscalations": 5000, "policyOutsiders": 2000,
+	"policyUnbound": 2000, "policyDeputies": 2000, "policyGrants": 2000,
 }
 
 // baseEnv is what every environment shares: functions, macros and limits.
@@ -59,31 +64,52 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 				return boolOrError(versionAtLeast(string(v.(types.String)), string(least.(types.String))))
 			}))),
 		cel.Function("openToWorld", cel.Overload("open_to_world", []*cel.Type{cel.StringType}, cel.BoolType,
-			cel.UnaryBinding(func(v ref.Val) ref.Val { return boolOrError(openToWorld(string(v.(types.String)))) }))),
+			cel.UnaryBinding(func(v ref.Val) ref.Val { return boolOrError(address.OpenToWorld(string(v.(types.String)))) }))),
 		// The as-of date is an argument of the evaluation, so the implementation comes with it.
 		cel.Function("ageDays", cel.Overload("age_days", []*cel.Type{cel.TimestampType}, cel.IntType, cel.LateFunctionBinding())),
-		policyFunction("policyIsPublic", policy.isPublic),
-		policyFunction("policyIsAdmin", policy.isAdmin),
-		cel.Function("policyAllows",
-			cel.Overload("policy_allows_document", []*cel.Type{documentType, cel.StringType}, cel.BoolType, cel.BinaryBinding(policyAllows)),
-			cel.Overload("policy_allows_string", []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType, cel.BinaryBinding(policyAllows))),
+		policyFunction("policyIsPublic", cel.BoolType, func(p *policy.Policy) ref.Val { return boolOrError(p.Public()) }),
+		policyFunction("policyIsAdmin", cel.BoolType, func(p *policy.Policy) ref.Val { return boolOrError(p.Admin()) }),
+		policyFunction("policyEscalations", cel.ListType(cel.StringType), func(p *policy.Policy) ref.Val {
+			return textsOrError(policy.Escalations([]*policy.Policy{p}))
+		}),
+		policyFunction("policyDeputies", cel.ListType(cel.StringType), func(p *policy.Policy) ref.Val { return textsOrError(p.Deputies(), nil) }),
+		policyFunction("policyGrants", cel.ListType(cel.StringType), func(p *policy.Policy) ref.Val { return textsOrError(p.Sentences(), nil) }),
+		policyFunctionOf("policyAllows", cel.BoolType, func(p *policy.Policy, action string) ref.Val { return boolOrError(p.Allows(action)) }),
+		policyFunctionOf("policyOutsiders", cel.ListType(cel.StringType), func(p *policy.Policy, account string) ref.Val {
+			return textsOrError(p.Outsiders(account))
+		}),
+		policyFunctionOf("policyUnbound", cel.ListType(cel.StringType), func(p *policy.Policy, account string) ref.Val {
+			return textsOrError(p.Unbound(account))
+		}),
 	)
 })
 
 // policyFunction declares a function of a policy, which is a document or, as an element of a list, a string.
-func policyFunction(name string, f func(policy) bool) cel.EnvOption {
+func policyFunction(name string, result *cel.Type, f func(*policy.Policy) ref.Val) cel.EnvOption {
 	binding := cel.UnaryBinding(func(v ref.Val) ref.Val {
-		p, err := parsePolicy(documentText(v))
-		return boolOrError(err == nil && f(p), err)
+		p, err := policy.Parse(documentText(v))
+		if err != nil {
+			return types.WrapErr(err)
+		}
+		return f(p)
 	})
 	return cel.Function(name,
-		cel.Overload(name+"_document", []*cel.Type{documentType}, cel.BoolType, binding),
-		cel.Overload(name+"_string", []*cel.Type{cel.StringType}, cel.BoolType, binding))
+		cel.Overload(name+"_document", []*cel.Type{documentType}, result, binding),
+		cel.Overload(name+"_string", []*cel.Type{cel.StringType}, result, binding))
 }
 
-func policyAllows(doc, action ref.Val) ref.Val {
-	p, err := parsePolicy(documentText(doc))
-	return boolOrError(err == nil && p.allows(string(action.(types.String))), err)
+// policyFunctionOf declares a function of a policy and a text.
+func policyFunctionOf(name string, result *cel.Type, f func(*policy.Policy, string) ref.Val) cel.EnvOption {
+	binding := cel.BinaryBinding(func(v, text ref.Val) ref.Val {
+		p, err := policy.Parse(documentText(v))
+		if err != nil {
+			return types.WrapErr(err)
+		}
+		return f(p, string(text.(types.String)))
+	})
+	return cel.Function(name,
+		cel.Overload(name+"_document", []*cel.Type{documentType, cel.StringType}, result, binding),
+		cel.Overload(name+"_string", []*cel.Type{cel.StringType, cel.StringType}, result, binding))
 }
 
 func documentText(v ref.Val) string {
@@ -91,6 +117,13 @@ func documentText(v ref.Val) string {
 		return string(s)
 	}
 	return v.(document).text
+}
+
+func textsOrError(list []string, err error) ref.Val {
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return types.NewStringList(types.DefaultTypeAdapter, list)
 }
 
 func boolOrError(b bool, err error) ref.Val {

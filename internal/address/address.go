@@ -1,4 +1,5 @@
-package rule
+// Package address tells which ranges of network addresses are open to the whole internet.
+package address
 
 import (
 	"encoding/binary"
@@ -22,11 +23,11 @@ var reserved = []netip.Prefix{
 	netip.MustParsePrefix("fe00::/7"),    // link local and multicast
 }
 
-// openToWorld reports whether a firewall source covers the internet. It reads CIDRs, single addresses, ranges
+// OpenToWorld reports whether a firewall source covers the internet. It reads CIDRs, single addresses, ranges
 // (a-b), and what providers write for everywhere: "*", "Any", "Internet". The unspecified address stands for all.
 // Other names, such as a security group or the tag VirtualNetwork, are not the world. It returns an error for what
 // cannot be told: an address that is none, and a prefix list, whose entries are elsewhere.
-func openToWorld(s string) (bool, error) {
+func OpenToWorld(s string) (bool, error) {
 	text := strings.TrimSpace(s)
 	switch strings.ToLower(text) {
 	case "*", "any", "internet":

@@ -59,7 +59,7 @@ func (st *statement) everyResource() bool {
 			return false
 		}
 		last := parts[len(parts)-1]
-		if len(parts) == 6 {
+		if len(parts) == 6 && strings.Trim(parts[3], "*") == "" { // of every region
 			for _, kind := range []string{"role/", "user/", "group/", "policy/", "function:", "project/", "instance/", "stack/", "key/"} {
 				last = strings.TrimPrefix(last, kind)
 			}

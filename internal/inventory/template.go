@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,15 +23,54 @@ func openValue() any { return map[string]any{unresolved: "unresolved"} }
 // refTo is a value that leads to another resource of the template.
 func refTo(logicalID string) any { return map[string]any{unresolved: "ref", "to": logicalID} }
 
-func isOpen(v any) bool {
-	m, ok := v.(map[string]any)
-	return ok && m[unresolved] != nil
-}
-
 // removed stands for AWS::NoValue: the property is not there.
 type removed struct{}
 
-const maxTemplateDepth = 100
+const (
+	maxTemplateDepth = 100
+	maxResolved      = 64 << 20 // bytes that the expressions of a template may come to
+	perValue         = 48       // bytes that a value takes beside its text
+)
+
+// room is how much the expressions of a template may still come to. A text that many expressions name is shared until it is
+// written, so it counts wherever it comes to stand.
+type room struct{ left int }
+
+// take makes room for a value and returns it; once there is no more, it returns one that is open.
+func (r *room) take(v any) any {
+	r.left -= perValue
+	switch v := v.(type) {
+	case string:
+		r.text(v)
+	case json.Number:
+		r.left -= len(v)
+	case map[string]any:
+		for k, e := range v {
+			r.text(k)
+			r.take(e)
+		}
+	case []any:
+		for _, e := range v {
+			r.take(e)
+		}
+	}
+	if r.full() {
+		return openValue()
+	}
+	return v
+}
+
+// text makes room for a text as JSON has it.
+func (r *room) text(s string) {
+	r.left -= len(s)
+	for i := 0; i < len(s) && !r.full(); i++ {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			r.left -= len(`\u0020`) - 1
+		}
+	}
+}
+
+func (r *room) full() bool { return r.left < 0 }
 
 func decodeTemplate(body []byte) (map[string]any, error) {
 	if err := jscan.Valid(body); err != nil {
@@ -52,11 +92,9 @@ func object(v any) map[string]any {
 type cfn struct {
 	parameters, mappings, conditions, resources map[string]any
 	region, account                             string
-	busy                                        map[string]bool // conditions under evaluation
-	steps                                       int
+	truths                                      map[string]rulebook.Tri // of conditions; unknown while they are looked for
+	room                                        room
 }
-
-const maxTemplateSteps = 2_000_000
 
 func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
 	if doc.Form == demarc.FormJSONString || doc.Form == demarc.FormResource {
@@ -70,10 +108,13 @@ func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demar
 	}
 	tmpl := &cfn{
 		parameters: object(t["Parameters"]), mappings: object(t["Mappings"]), conditions: object(t["Conditions"]), resources: object(t["Resources"]),
-		busy: map[string]bool{},
+		truths: map[string]rulebook.Tri{}, room: room{maxResolved},
 	}
 	if doc.Source != nil {
 		tmpl.region, tmpl.account = doc.Source.Region, doc.Source.Account
+	}
+	for _, name := range sortedKeys(tmpl.conditions) { // in one order, so that what lies on a cycle comes to the same
+		tmpl.condition(name, 0)
 	}
 	for _, logical := range sortedKeys(tmpl.resources) {
 		if strings.HasPrefix(logical, "Fn::") {
@@ -86,7 +127,7 @@ func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demar
 			r.note(demarc.NoteRefused, doc.Pos, "resource %s: expected a Type", logical)
 			continue
 		}
-		if name, ok := res["Condition"].(string); ok && tmpl.condition(name) == rulebook.False {
+		if name, ok := res["Condition"].(string); ok && tmpl.condition(name, 0) == rulebook.False {
 			r.note(demarc.NoteSkipped, doc.Pos, "resource %s: its condition %s is false", logical, name)
 			continue
 		}
@@ -95,11 +136,20 @@ func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demar
 			continue
 		}
 		properties := tmpl.resolve(res["Properties"], 0)
+		if tmpl.room.full() {
+			r.tooLarge(doc, "resource "+logical)
+			return
+		}
 		if properties == nil {
 			properties = map[string]any{}
 		}
 		r.templateResource(plan, c, doc, ref, properties, logical, typ, "")
 	}
+}
+
+// tooLarge tells that the expressions of a template came to too much when a resource was reached.
+func (r *Reader) tooLarge(doc *demarc.Document, resource string) {
+	r.note(demarc.NoteRefused, doc.Pos, "expressions come to more than %d MiB: %.200s and what follows it are not read", maxResolved>>20, resource)
 }
 
 // templateResource reads one resource of a template whose values have been resolved.
@@ -205,7 +255,7 @@ func sortedKeys(m map[string]any) []string {
 
 // resolve returns v with every intrinsic in it resolved or marked open.
 func (t *cfn) resolve(v any, depth int) any {
-	if t.steps++; depth > maxTemplateDepth || t.steps > maxTemplateSteps {
+	if depth > maxTemplateDepth || t.room.full() {
 		return openValue()
 	}
 	switch v := v.(type) {
@@ -217,17 +267,22 @@ func (t *cfn) resolve(v any, depth int) any {
 				}
 			}
 		}
+		for k := range v {
+			if strings.HasPrefix(k, "Fn::") { // Fn::Transform beside other keys
+				return t.room.take(openValue())
+			}
+		}
+		t.room.take(nil)
 		out := make(map[string]any, len(v))
 		for k, e := range v {
-			if strings.HasPrefix(k, "Fn::") { // Fn::Transform beside other keys
-				return openValue()
-			}
 			if got := t.resolve(e, depth+1); got != (removed{}) {
+				t.room.text(k)
 				out[k] = got
 			}
 		}
 		return out
 	case []any:
+		t.room.take(nil)
 		out := make([]any, 0, len(v))
 		for _, e := range v {
 			if got := t.resolve(e, depth+1); got != (removed{}) {
@@ -237,15 +292,21 @@ func (t *cfn) resolve(v any, depth int) any {
 		return out
 	case string:
 		if strings.Contains(v, "{{resolve:") {
-			return openValue()
+			return t.room.take(openValue())
 		}
-		return v
+		return t.room.take(v)
 	default:
-		return v
+		return t.room.take(v)
 	}
 }
 
+// intrinsic returns what an intrinsic function comes to.
 func (t *cfn) intrinsic(name string, arg any, depth int) any {
+	t.room.take(nil)
+	return t.call(name, arg, depth)
+}
+
+func (t *cfn) call(name string, arg any, depth int) any {
 	switch name {
 	case "Ref":
 		s, _ := arg.(string)
@@ -265,7 +326,7 @@ func (t *cfn) intrinsic(name string, arg any, depth int) any {
 			return openValue()
 		}
 		cond, _ := list[0].(string)
-		switch t.condition(cond) {
+		switch t.condition(cond, 0) {
 		case rulebook.True:
 			return t.resolve(list[1], depth+1)
 		case rulebook.False:
@@ -287,10 +348,16 @@ func (t *cfn) intrinsic(name string, arg any, depth int) any {
 		}
 		var parts []string
 		for _, e := range items {
-			if isOpen(e) {
+			if isComposite(e) {
 				return openValue()
 			}
-			parts = append(parts, fmt.Sprint(e))
+			part := fmt.Sprint(e)
+			t.room.text(sep)
+			t.room.text(part)
+			parts = append(parts, part)
+		}
+		if t.room.full() {
+			return openValue()
 		}
 		return strings.Join(parts, sep)
 	case "Fn::FindInMap":
@@ -307,7 +374,7 @@ func (t *cfn) intrinsic(name string, arg any, depth int) any {
 			keys[i] = s
 		}
 		if v, ok := object(object(t.mappings[keys[0]])[keys[1]])[keys[2]]; ok {
-			return v
+			return t.room.take(v)
 		}
 	}
 	return openValue()
@@ -337,11 +404,14 @@ func (t *cfn) ref(name string) any {
 		} else if s, isText := d.(string); isText && (typ == "CommaDelimitedList" || strings.HasPrefix(typ, "List<")) {
 			var list []any
 			for e := range strings.SplitSeq(s, ",") {
-				list = append(list, strings.TrimSpace(e))
+				if t.room.full() {
+					return openValue()
+				}
+				list = append(list, t.room.take(strings.TrimSpace(e)))
 			}
 			return list
 		}
-		return d
+		return t.room.take(d)
 	}
 	if _, ok := t.resources[name]; ok {
 		return refTo(name)
@@ -362,6 +432,9 @@ func (t *cfn) sub(arg any, depth int) any {
 	var b strings.Builder
 	for {
 		before, rest, ok := strings.Cut(text, "${")
+		if t.room.text(before); t.room.full() {
+			return openValue()
+		}
 		b.WriteString(before)
 		if !ok {
 			return b.String()
@@ -372,6 +445,7 @@ func (t *cfn) sub(arg any, depth int) any {
 		}
 		text = tail
 		if literal, is := strings.CutPrefix(name, "!"); is {
+			t.room.text(literal)
 			b.WriteString("${" + literal + "}")
 			continue
 		}
@@ -391,34 +465,38 @@ func (t *cfn) sub(arg any, depth int) any {
 			return openValue()
 		case removed, []any, nil:
 			return openValue()
-		default:
+		default: // room was made for it by who made it
 			fmt.Fprint(&b, v)
 		}
 	}
 }
 
 // condition evaluates a named condition; what it cannot know is unknown.
-func (t *cfn) condition(name string) rulebook.Tri {
+func (t *cfn) condition(name string, depth int) rulebook.Tri {
+	if truth, ok := t.truths[name]; ok {
+		return truth
+	}
 	c, ok := t.conditions[name]
-	if !ok || t.busy[name] {
+	if !ok || depth > maxTemplateDepth {
 		return rulebook.Unknown
 	}
-	t.busy[name] = true
-	defer delete(t.busy, name)
-	return t.truth(c, 0)
+	t.truths[name] = rulebook.Unknown
+	t.truths[name] = t.truth(c, depth)
+	return t.truths[name]
 }
 
 func (t *cfn) truth(v any, depth int) rulebook.Tri {
 	m := object(v)
-	if t.steps++; len(m) != 1 || depth > maxTemplateDepth || t.steps > maxTemplateSteps {
+	if len(m) != 1 || depth > maxTemplateDepth || t.room.full() {
 		return rulebook.Unknown
 	}
+	t.room.take(nil)
 	for k, arg := range m {
 		list, _ := arg.([]any)
 		switch k {
 		case "Condition":
 			name, _ := arg.(string)
-			return t.condition(name)
+			return t.condition(name, depth+1)
 		case "Fn::Equals":
 			if len(list) != 2 {
 				return rulebook.Unknown
@@ -483,15 +561,35 @@ func (r *Reader) armTemplate(plan *dialectPlan, c *jscan.Captures, doc *demarc.D
 		r.refuse(doc, err)
 		return
 	}
-	r.armResources(plan, c, doc, &armScope{parameters: object(t["parameters"]), variables: object(t["variables"])}, t["resources"], "", "", 0)
+	r.armResources(plan, c, doc, newArmScope(t, &room{maxResolved}), t["resources"], "", "", 0)
 }
 
-// armScope is what expressions of a template may name.
+// armScope is what expressions of a template may name. ARM finds names without case.
 type armScope struct {
-	parameters, variables map[string]any
-	steps                 int
+	parameters, variables map[string]any // values by name in lower case; a parameter without a default is not there
+	room                  *room
 }
 
+func newArmScope(template map[string]any, room *room) *armScope {
+	s := &armScope{parameters: map[string]any{}, variables: lowerKeys(object(template["variables"])), room: room}
+	for name, decl := range lowerKeys(object(template["parameters"])) {
+		if d, ok := lowerKeys(object(decl))["defaultvalue"]; ok {
+			s.parameters[name] = d
+		}
+	}
+	return s
+}
+
+// lowerKeys returns m by its keys in lower case; of those that differ in case only, the first in order.
+func lowerKeys(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m))
+	for _, k := range slices.Backward(sortedKeys(m)) {
+		out[strings.ToLower(k)] = m[k]
+	}
+	return out
+}
+
+// armResources reads resources of a template, until its room is full.
 func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, scope *armScope, list any, parent, parentName string, depth int) {
 	var resources []map[string]any
 	switch list := list.(type) {
@@ -509,6 +607,9 @@ func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.
 		return
 	}
 	for _, res := range resources {
+		if scope.room.full() {
+			return
+		}
 		typ, _ := res["type"].(string)
 		name, _ := res["name"].(string)
 		if res == nil || typ == "" {
@@ -540,8 +641,13 @@ func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.
 			continue
 		}
 		if ref := r.refFor(doc, "azure", typ); ref != nil {
-			body := object(scope.resolve(res, 0))
-			delete(body, "resources")
+			own := maps.Clone(res)
+			delete(own, "resources")
+			body := object(scope.resolve(own, 0))
+			if scope.room.full() {
+				r.tooLarge(doc, typ+" "+name)
+				return
+			}
 			if parent != "" {
 				body["name"] = name
 			}
@@ -563,34 +669,31 @@ func (s *armScope) nested(inner, properties map[string]any) *armScope {
 	if scope, _ := options["scope"].(string); !strings.EqualFold(scope, "inner") {
 		return s
 	}
-	out := &armScope{parameters: map[string]any{}, variables: object(inner["variables"]), steps: s.steps}
-	given := object(properties["parameters"])
-	for name, decl := range object(inner["parameters"]) {
-		p := map[string]any{}
-		if d, ok := object(decl)["defaultValue"]; ok {
-			p["defaultValue"] = d
+	out := newArmScope(inner, s.room)
+	for name, given := range lowerKeys(object(properties["parameters"])) {
+		if v, ok := object(given)["value"]; ok {
+			out.parameters[name] = s.resolve(v, 0)
 		}
-		if v, ok := object(given[name])["value"]; ok {
-			p["defaultValue"] = s.resolve(v, 0)
-		}
-		out.parameters[name] = p
 	}
 	return out
 }
 
 // resolve returns v with expressions resolved from defaults and variables, or marked open.
 func (s *armScope) resolve(v any, depth int) any {
-	if s.steps++; depth > maxTemplateDepth || s.steps > maxTemplateSteps {
+	if depth > maxTemplateDepth || s.room.full() {
 		return openValue()
 	}
 	switch v := v.(type) {
 	case map[string]any:
+		s.room.take(nil)
 		out := make(map[string]any, len(v))
 		for k, e := range v {
+			s.room.text(k)
 			out[k] = s.resolve(e, depth+1)
 		}
 		return out
 	case []any:
+		s.room.take(nil)
 		out := make([]any, len(v))
 		for i, e := range v {
 			out[i] = s.resolve(e, depth+1)
@@ -598,14 +701,15 @@ func (s *armScope) resolve(v any, depth int) any {
 		return out
 	case string:
 		if strings.HasPrefix(v, "[[") {
-			return v[1:]
+			return s.room.take(v[1:])
 		}
 		if !strings.HasPrefix(v, "[") || !strings.HasSuffix(v, "]") {
-			return v
+			return s.room.take(v)
 		}
+		s.room.take(nil)
 		return s.expression(strings.TrimSpace(v[1:len(v)-1]), depth)
 	default:
-		return v
+		return s.room.take(v)
 	}
 }
 
@@ -632,31 +736,13 @@ func (s *armScope) expression(e string, depth int) any {
 	}
 	switch strings.ToLower(strings.TrimSpace(function)) {
 	case "parameters":
-		if d, ok := foldGet(object(foldValue(s.parameters, name)), "defaultValue"); ok {
+		if d, ok := s.parameters[strings.ToLower(name)]; ok {
 			return s.resolve(d, depth+1)
 		}
 	case "variables":
-		if d, ok := foldGet(s.variables, name); ok {
+		if d, ok := s.variables[strings.ToLower(name)]; ok {
 			return s.resolve(d, depth+1)
 		}
 	}
 	return openValue()
-}
-
-// foldGet looks a key up without case, as ARM does.
-func foldGet(m map[string]any, key string) (any, bool) {
-	if v, ok := m[key]; ok {
-		return v, true
-	}
-	for k, v := range m {
-		if strings.EqualFold(k, key) {
-			return v, true
-		}
-	}
-	return nil, false
-}
-
-func foldValue(m map[string]any, key string) any {
-	v, _ := foldGet(m, key)
-	return v
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -79,6 +80,9 @@ func withUnknowns(body []byte) []byte {
 		return body
 	}
 	change := object(res["change"])
+	if change == nil {
+		return body
+	}
 	change["after"] = marked(change["after"], change["after_unknown"])
 	out, err := json.Marshal(res)
 	if err != nil {
@@ -296,7 +300,7 @@ func (r *Reader) terraformConfiguration(doc *demarc.Document) {
 		return
 	}
 	refs := moduleRefs{}
-	newModule(nil, "", nil, jscan.Member(doc.Body, "root_module", false), 0).references(refs)
+	newModule(&following{left: maxFollowed}, nil, "", nil, jscan.Member(doc.Body, "root_module", false), 0).references(refs)
 	input := ""
 	if doc.Source != nil {
 		input = doc.Source.Name + "\x00" + doc.Source.Input
@@ -311,18 +315,39 @@ type tfModule struct {
 	prefix   string // "module.a.module.b."
 	raw      []byte
 	caller   *tfModule
-	inputs   []byte // the expressions of its call, in the caller's terms
+	inputs   map[string][]byte // the expressions of its call, in the caller's terms
+	outputs  map[string][]byte
 	children map[string]*tfModule
 	known    map[string][]string // "var.x" and "output.x" to addresses; present while it is being found
+	follow   *following
 }
 
-const maxModules = 50 // levels
+const (
+	maxModuleDepth = 50        // levels
+	maxHops        = 100       // variables and outputs on the way to a resource
+	maxFollowed    = 1_000_000 // addresses that all expressions of a plan come to
+)
 
-func newModule(caller *tfModule, prefix string, inputs, raw []byte, depth int) *tfModule {
-	m := &tfModule{prefix: prefix, raw: raw, caller: caller, inputs: inputs, children: map[string]*tfModule{}, known: map[string][]string{}}
-	if depth < maxModules {
+// following counts what following references through a plan's configuration has cost so far.
+type following struct{ hops, left int }
+
+// newModule returns a module. One key may be there twice in hostile text; the last counts.
+func newModule(follow *following, caller *tfModule, prefix string, inputs, raw []byte, depth int) *tfModule {
+	m := &tfModule{
+		prefix: prefix, raw: raw, caller: caller, inputs: map[string][]byte{}, outputs: map[string][]byte{},
+		children: map[string]*tfModule{}, known: map[string][]string{}, follow: follow,
+	}
+	jscan.Members(inputs, func(name string, expression []byte) bool {
+		m.inputs[name] = expression
+		return true
+	})
+	jscan.Members(jscan.Member(raw, "outputs", false), func(name string, output []byte) bool {
+		m.outputs[name] = jscan.Member(output, "expression", false)
+		return true
+	})
+	if depth < maxModuleDepth {
 		jscan.Members(jscan.Member(raw, "module_calls", false), func(name string, call []byte) bool {
-			m.children[name] = newModule(m, prefix+"module."+name+".", jscan.Member(call, "expressions", false), jscan.Member(call, "module", false), depth+1)
+			m.children[name] = newModule(follow, m, prefix+"module."+name+".", jscan.Member(call, "expressions", false), jscan.Member(call, "module", false), depth+1)
 			return true
 		})
 	}
@@ -344,18 +369,24 @@ func (m *tfModule) references(refs moduleRefs) {
 		refs[m.prefix+scalarText(jscan.Member(res, "address", false))] = of
 		return true
 	})
-	for _, child := range m.children {
-		child.references(refs)
+	for _, name := range slices.Sorted(maps.Keys(m.children)) { // in one order: where it ends on a cycle depends on it
+		m.children[name].references(refs)
 	}
 }
 
-// once finds what a variable or an output refers to; a cycle refers to nothing.
+// once finds what a variable or an output refers to; a cycle refers to nothing, and what is too far away to something that
+// nobody knows.
 func (m *tfModule) once(key string, find func() []string) []string {
 	if found, ok := m.known[key]; ok {
 		return found
 	}
+	if m.follow.hops >= maxHops {
+		return []string{somewhere}
+	}
+	m.follow.hops++
 	m.known[key] = nil
 	m.known[key] = find()
+	m.follow.hops--
 	return m.known[key]
 }
 
@@ -364,15 +395,16 @@ func (m *tfModule) variable(name string) []string {
 		if m.caller == nil {
 			return nil
 		}
-		return m.caller.addresses(jscan.Member(m.inputs, name, false))
+		return m.caller.addresses(m.inputs[name])
 	})
 }
 
 func (m *tfModule) output(name string) []string {
-	return m.once("output."+name, func() []string {
-		return m.addresses(jscan.Member(jscan.Member(jscan.Member(m.raw, "outputs", false), name, false), "expression", false))
-	})
+	return m.once("output."+name, func() []string { return m.addresses(m.outputs[name]) })
 }
+
+// somewhere is the address of a resource that was not looked for to the end.
+const somewhere = ""
 
 var resourceReference = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]*_[a-zA-Z0-9_]+\.[a-zA-Z0-9_-]+(?:\[(?:\d+|"(?:[^"\\]|\\.)*")\])?`)
 
@@ -383,6 +415,9 @@ func (m *tfModule) addresses(expression []byte) []string {
 	seen := map[string]bool{}
 	put := func(list ...string) {
 		for _, a := range list {
+			if m.follow.left--; m.follow.left < 0 {
+				a = somewhere
+			}
 			if !seen[a] {
 				seen[a] = true
 				out = append(out, a)

@@ -465,7 +465,9 @@ func (t *cfn) sub(arg any, depth int) any {
 			return openValue()
 		case removed, []any, nil:
 			return openValue()
-		default: // room was made for it by who made it
+		case string: // room was made for it by who made it
+			b.WriteString(v)
+		default:
 			fmt.Fprint(&b, v)
 		}
 	}

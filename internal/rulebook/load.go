@@ -69,6 +69,7 @@ func load(files fs.FS, systems []fs.FS) (*Rulebook, error) {
 		own := l.digest
 		digests = append(digests, func() digest { return own })
 	}
+	l.digest = nil // it is whole
 	b.digest = sync.OnceValue(func() string {
 		all := sha256.New()
 		for _, d := range digests {
@@ -76,6 +77,9 @@ func load(files fs.FS, systems []fs.FS) (*Rulebook, error) {
 		}
 		return hex.EncodeToString(all.Sum(nil))
 	})
+	if files != nil {
+		go b.digest() // it is the same for every run, and done by the time that anybody asks
+	}
 	b.all = sync.OnceValue(b.decodeAll)
 	b.unknown = sync.OnceValue(b.unclassified)
 	l.services(decoded)

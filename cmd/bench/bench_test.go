@@ -64,7 +64,7 @@ func TestMapAndCEL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources, _, err := sourcesOf(book, []string{dir})
+	sources, _, err := sourcesOf(context.Background(), book, []string{dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	sources, size, err := sourcesOf(book, flags.Args())
+	sources, size, err := sourcesOf(ctx, book, flags.Args())
 	if err != nil {
 		return err
 	}
@@ -171,12 +171,12 @@ func (w *firstWrite) Write(p []byte) (int, error) {
 }
 
 // sourcesOf returns the sources of a few paths, and how many bytes their files have.
-func sourcesOf(book *rulebook.Rulebook, paths []string) ([]scan.Source, int64, error) {
+func sourcesOf(ctx context.Context, book *rulebook.Rulebook, paths []string) ([]scan.Source, int64, error) {
 	var out []scan.Source
 	var size int64
 	envelopes := book.EnvelopeIndex()
 	for _, path := range paths {
-		inputs, _, err := file.Find(path, demarc.Source{Name: path})
+		inputs, _, err := file.Find(ctx, path, demarc.Source{Name: path})
 		if err != nil {
 			return nil, 0, err
 		}

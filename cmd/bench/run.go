@@ -201,7 +201,7 @@ func (b *bench) format(ctx context.Context, f generate.Format) (formatReport, er
 	if err != nil {
 		return m, err
 	}
-	sources, _, err := sourcesOf(b.book, []string{dir})
+	sources, _, err := sourcesOf(ctx, b.book, []string{dir})
 	if err != nil {
 		return m, err
 	}

@@ -58,7 +58,11 @@ func (a *app) write(o *outputFlags, f func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // after the renaming it is not there
+	a.unfinished.Store(tmp.Name())
+	defer func() {
+		_ = os.Remove(tmp.Name()) // after the renaming it is not there
+		a.unfinished.Store("")
+	}()
 	if err := errors.Join(f(tmp), tmp.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", o.file, err)
 	}

@@ -7,6 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -42,6 +49,8 @@ type app struct {
 	catalogDirs []string
 	noColor     bool
 	quiet       bool
+	patience    atomic.Int64 // time.Duration: how long after an interruption the command may still take
+	unfinished  atomic.Value // string: a file that is being written, under a name that nobody asked for
 	logLevel    string
 	logFormat   string
 	offline     bool
@@ -65,9 +74,35 @@ func (a *app) openLog() error {
 	return nil
 }
 
-// Main runs a command line and returns its exit code.
+// patience is how long a command may take after the context has ended, so that a person who presses Ctrl-C has the
+// terminal back within a second, whatever a command waits for. A command that serves others may take longer.
+const patience = 950 * time.Millisecond
+
+// Main runs a command line and returns its exit code. When ctx ends it returns soon, though the command may still wait
+// for a file or a reader that does not answer.
 func Main(ctx context.Context, args []string, streams Streams, getenv func(string) string) int {
 	a := &app{Streams: streams, getenv: getenv}
+	a.patience.Store(int64(patience))
+	done := make(chan int, 1)
+	go func() { done <- a.main(ctx, args) }()
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+	}
+	select {
+	case code := <-done:
+		return code
+	case <-time.After(time.Duration(a.patience.Load())):
+		if name, ok := a.unfinished.Load().(string); ok && name != "" {
+			_ = os.Remove(name)
+		}
+		a.complain("interrupted: something does not answer, and not everything was written")
+		return exitIncomplete
+	}
+}
+
+func (a *app) main(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.In)
@@ -83,9 +118,33 @@ func Main(ctx context.Context, args []string, streams Streams, getenv func(strin
 	case errors.Is(err, errReported):
 		return exitError
 	default:
-		fmt.Fprintf(a.Err, "demarc: %v\n", err)
+		a.complain("%v", err)
 		return exitError
 	}
+}
+
+// complain writes a line to standard error. What names and documents from outside hold cannot move the cursor.
+func (a *app) complain(format string, args ...any) {
+	fmt.Fprintln(a.Err, "demarc: "+printable(fmt.Sprintf(format, args...)))
+}
+
+// printable returns a text with everything that a terminal would act on or not show written as in Go source; line breaks
+// and tabs stay.
+func printable(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case r == '\n' || r == '\t' || unicode.IsGraphic(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+		i += size
+	}
+	return b.String()
 }
 
 func (a *app) root() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,7 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 	if err != nil {
 		return nil, err
 	}
-	sources, notes, err := a.sources(book, est, paths, f.comparable)
+	sources, notes, err := a.sources(ctx, book, est, paths, f.comparable)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func findEstate(paths []string) string {
 }
 
 // sources turns paths into sources. A path that the estate names is that source; without any path, all that it names are read.
-func (a *app) sources(book *rulebook.Rulebook, est *estate.Estate, paths []string, comparable bool) ([]scan.Source, []demarc.Note, error) {
+func (a *app) sources(ctx context.Context, book *rulebook.Rulebook, est *estate.Estate, paths []string, comparable bool) ([]scan.Source, []demarc.Note, error) {
 	if len(paths) == 0 {
 		for _, s := range est.Sources {
 			if s.Path != "" {
@@ -155,16 +156,14 @@ func (a *app) sources(book *rulebook.Rulebook, est *estate.Estate, paths []strin
 	var notes []demarc.Note
 	envelopes := book.EnvelopeIndex()
 	for _, path := range paths {
-		inputs, passed, err := file.Find(path, demarc.Source{Name: path})
+		inputs, found, err := file.Find(ctx, path, demarc.Source{Name: path})
 		if err != nil {
 			if p, ok := errors.AsType[*fs.PathError](err); ok {
 				return nil, nil, fmt.Errorf("%s: %w", path, p.Err)
 			}
 			return nil, nil, err
 		}
-		if passed > 0 {
-			notes = append(notes, demarc.Note{Kind: demarc.NotePassedOver, Pos: demarc.Position{Input: path, Offset: -1}, Message: fmt.Sprintf("%d files are neither JSON, YAML nor compressed", passed)})
-		}
+		notes = append(notes, found...)
 		for _, in := range inputs {
 			declare(est, &in)
 			if comparable {
@@ -257,7 +256,7 @@ func (a *app) tell(r *scan.Result) {
 		if shown++; shown > most {
 			continue
 		}
-		fmt.Fprintf(a.Err, "demarc: %s: %s: %s\n", position(n.Pos), n.Kind, n.Message)
+		a.complain("%s: %s: %s", position(n.Pos), n.Kind, oneLine(n.Message))
 	}
 	total := 0
 	for kind, n := range r.Notes.Count {
@@ -266,15 +265,20 @@ func (a *app) tell(r *scan.Result) {
 		}
 	}
 	if total > min(shown, most) {
-		fmt.Fprintf(a.Err, "demarc: and %d more\n", total-min(shown, most))
+		a.complain("and %d more", total-min(shown, most))
 	}
 	if r.Interrupted {
-		fmt.Fprintln(a.Err, "demarc: interrupted: what was read so far is judged")
+		a.complain("interrupted: what was read so far is judged")
 	}
 }
 
+// oneLine keeps a text from outside on its line.
+func oneLine(text string) string {
+	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(text)
+}
+
 func position(p demarc.Position) string {
-	name := p.Input
+	name := oneLine(p.Input)
 	if name == "-" {
 		name = "standard input"
 	}

@@ -75,7 +75,7 @@ func settle(t testing.TB, b *rulebook.Rulebook, source demarc.Source, dir string
 	t.Helper()
 	inv := inventory.New(b, asOf)
 	r := inv.Reader()
-	inputs, _, err := file.Find(dir, source)
+	inputs, _, err := file.Find(t.Context(), dir, source)
 	if err != nil {
 		t.Fatal(err)
 	}

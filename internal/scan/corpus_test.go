@@ -75,7 +75,7 @@ func TestCorpus(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), fileDeadline)
 				defer cancel()
 				started := time.Now()
-				inputs, _, err := file.Find(path, demarc.Source{Name: path})
+				inputs, _, err := file.Find(t.Context(), path, demarc.Source{Name: path})
 				if err != nil {
 					return err
 				}
@@ -194,7 +194,7 @@ func TestSameBytes(t *testing.T) {
 			}
 		}
 	}
-	inputs, _, err := file.Find(dir, demarc.Source{Name: "in"})
+	inputs, _, err := file.Find(t.Context(), dir, demarc.Source{Name: "in"})
 	if err != nil {
 		t.Fatal(err)
 	}

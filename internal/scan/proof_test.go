@@ -38,7 +38,7 @@ func assess(t *testing.T, est *estate.Estate, paths ...string) ([]*demarc.Answer
 	}
 	var sources []scan.Source
 	for _, path := range paths {
-		inputs, _, err := file.Find(path, demarc.Source{Name: path})
+		inputs, _, err := file.Find(t.Context(), path, demarc.Source{Name: path})
 		if err != nil {
 			t.Fatal(err)
 		}

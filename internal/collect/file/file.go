@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,9 +34,11 @@ const (
 	maxTemplate = 8 << 20  // bytes of one template as JSON; Azure takes 4 MB, AWS 1 MB
 	sniffed     = 256 << 10
 	blockSize   = 256 << 10
-	// A text that grows more than maxRatio times by decompression, beyond freeRatio bytes, is a bomb.
+	// A text that grows more than maxRatio times by decompression, beyond freeRatio bytes, is a bomb. Compressed twice it
+	// may grow no more than that in all.
 	maxRatio  = 300
 	freeRatio = 64 << 20
+	maxWindow = 32 << 20 // bytes that zstd may refer back to; zstd -19 needs 8 MiB
 )
 
 // Envelopes tells which members of an API body the catalog reads. It is written where it is used; the rulebook answers.
@@ -53,49 +56,105 @@ type Input struct {
 	Named  bool // by the user, not found in a directory
 }
 
-// Find returns the files of a path that is a file or a directory, sorted, and how many files of a directory were
-// passed over because they are neither JSON, YAML nor compressed. source is what the path says about them; its
-// Input becomes the path of each file relative to path.
-func Find(path string, source demarc.Source) (inputs []Input, passedOver int, err error) {
+// Find returns the files of a path that is a file or a directory, sorted. Notes tell what was passed over in a directory:
+// what is neither JSON, YAML nor compressed, what is no file, links to other directories, and what could not be listed.
+// source is what the path says about its files; its Input becomes the path of each file relative to path. When ctx ends,
+// what was found by then is returned.
+func Find(ctx context.Context, path string, source demarc.Source) (inputs []Input, notes []demarc.Note, err error) {
 	if path == "-" {
 		source.Input = "-"
-		return []Input{{Path: path, Source: &source, Named: true}}, 0, nil
+		return []Input{{Path: path, Source: &source, Named: true}}, nil, nil
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	if !info.IsDir() {
 		source.Input = filepath.Base(path)
-		return []Input{{Path: path, Source: &source, Named: true}}, 0, nil
+		return []Input{{Path: path, Source: &source, Named: true}}, nil, nil
 	}
-	err = filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
+	root := path
+	if link, err := os.Lstat(path); err == nil && link.Mode()&fs.ModeSymlink != 0 {
+		root += string(filepath.Separator) // what it leads to
+	}
+	w := walk{ctx: ctx, root: root, source: source, passed: map[string]int{}}
+	if err := filepath.WalkDir(root, w.visit); err != nil && ctx.Err() == nil {
+		return nil, nil, err
+	}
+	slices.SortFunc(w.inputs, func(a, b Input) int { return strings.Compare(a.Source.Input, b.Source.Input) })
+	for _, what := range slices.Sorted(maps.Keys(w.passed)) {
+		w.note(demarc.NotePassedOver, path, fmt.Sprintf(what, w.passed[what]))
+	}
+	return w.inputs, w.notes, nil
+}
+
+// walk goes through a directory.
+type walk struct {
+	ctx    context.Context //nolint:containedctx // lives as long as one Find
+	root   string
+	source demarc.Source
+	inputs []Input
+	notes  []demarc.Note
+	passed map[string]int // by the text that tells of them
+}
+
+func (w *walk) note(kind demarc.NoteKind, name, message string) {
+	w.notes = append(w.notes, demarc.Note{Kind: kind, Pos: demarc.Position{Input: name, Offset: -1}, Message: message})
+}
+
+const (
+	otherFiles  = "%d files are neither JSON, YAML nor compressed"
+	otherLinks  = "%d links lead to other directories; name those that are to be read"
+	otherThings = "%d are no files"
+)
+
+// visit is called with everything below the root, in order.
+func (w *walk) visit(name string, d fs.DirEntry, err error) error {
+	if w.ctx.Err() != nil {
+		return fs.SkipAll
+	}
+	if err != nil { // a directory that cannot be listed, whole or to its end
+		if name == w.root && len(w.inputs) == 0 {
+			return err
+		}
+		kind := demarc.NoteRefused
+		if errors.Is(err, fs.ErrPermission) {
+			kind = demarc.NoteDenied
+		}
+		w.note(kind, name, unwrapPath(err))
+		return nil
+	}
+	mode := d.Type()
+	if mode&fs.ModeSymlink != 0 {
+		// A link that leads nowhere is taken for a file: reading it will say why it cannot be.
+		mode = 0
+		if to, err := os.Stat(name); err == nil {
+			if mode = to.Mode().Type(); mode.IsDir() {
+				w.passed[otherLinks]++
+				return nil
+			}
+		}
+	}
+	switch {
+	case mode.IsDir():
+		if name != w.root && strings.HasPrefix(d.Name(), ".") {
+			return fs.SkipDir
+		}
+	case d.Name() == "demarc.yaml":
+	case !mode.IsRegular(): // opening it may never come back
+		w.passed[otherThings]++
+	case !readable(name):
+		w.passed[otherFiles]++
+	default:
+		own := w.source
+		rel, err := filepath.Rel(w.root, name)
 		if err != nil {
 			return err
 		}
-		if d.IsDir() {
-			if name != path && strings.HasPrefix(d.Name(), ".") {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if !d.Type().IsRegular() && d.Type()&fs.ModeSymlink == 0 || d.Name() == "demarc.yaml" {
-			return nil
-		}
-		if !readable(name) {
-			passedOver++
-			return nil
-		}
-		own := source
-		if own.Input, err = filepath.Rel(path, name); err != nil {
-			return err
-		}
-		own.Input = filepath.ToSlash(own.Input)
-		inputs = append(inputs, Input{Path: name, Source: &own})
-		return nil
-	})
-	slices.SortFunc(inputs, func(a, b Input) int { return strings.Compare(a.Source.Input, b.Source.Input) })
-	return inputs, passedOver, err
+		own.Input = filepath.ToSlash(rel)
+		w.inputs = append(w.inputs, Input{Path: name, Source: &own})
+	}
+	return nil
 }
 
 // readable reports whether a file of a directory is worth opening: by its name, or because it begins like JSON.
@@ -185,21 +244,25 @@ type stopError struct{ error }
 
 // opened sees through compression and encodings.
 func opened(r *bufio.Reader) (*bufio.Reader, error) {
-	for range 3 {
+	packed := &counted{r: r}
+	for layer := range 3 {
 		head, err := r.Peek(4)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
-		packed := &counted{r: r}
+		var in io.Reader = r
+		if layer == 0 {
+			in = packed
+		}
 		switch {
 		case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-			z, err := gzip.NewReader(packed)
+			z, err := gzip.NewReader(in)
 			if err != nil {
 				return nil, fmt.Errorf("gzip: %w", err)
 			}
 			r = bufio.NewReaderSize(&unpacked{in: z, from: packed, what: "gzip"}, sniffed)
 		case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-			z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(128<<20))
+			z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 			if err != nil {
 				return nil, fmt.Errorf("zstd: %w", err)
 			}
@@ -240,6 +303,9 @@ func (x *unpacked) Read(p []byte) (int, error) {
 	x.out += int64(n)
 	if x.out > freeRatio && x.out > maxRatio*x.from.n {
 		return n, fmt.Errorf("%s: grows more than %d times", x.what, maxRatio)
+	}
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return n, fmt.Errorf("zstd: a window of more than %d MiB: compress it without --long or --ultra", maxWindow>>20)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return n, fmt.Errorf("%s: %w", x.what, err)

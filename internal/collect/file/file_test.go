@@ -348,7 +348,7 @@ func TestFind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	inputs, passedOver, err := file.Find(dir, demarc.Source{Name: "src", Account: "1"})
+	inputs, notes, err := file.Find(t.Context(), dir, demarc.Source{Name: "src", Account: "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -362,13 +362,13 @@ func TestFind(t *testing.T) {
 	if diff := cmp.Diff([]string{"a/c.yaml", "a/d.json.gz", "b.json", "noext", "with space:{}.json"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if passedOver != 3 {
-		t.Errorf("%d files are passed over, want README.md, logo and main.tf", passedOver)
+	if len(notes) != 1 || notes[0].Message != "3 files are neither JSON, YAML nor compressed" { // README.md, logo and main.tf
+		t.Errorf("passed over: %v", notes)
 	}
-	if _, _, err := file.Find(filepath.Join(dir, "nowhere"), demarc.Source{}); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := file.Find(t.Context(), filepath.Join(dir, "nowhere"), demarc.Source{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a path that is not there: %v", err)
 	}
-	in, _, err := file.Find(filepath.Join(dir, "README.md"), demarc.Source{})
+	in, _, err := file.Find(t.Context(), filepath.Join(dir, "README.md"), demarc.Source{})
 	if err != nil || len(in) != 1 || !in[0].Named {
 		t.Errorf("a named file is read whatever its name: %v, %v", in, err)
 	}

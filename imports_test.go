@@ -68,6 +68,7 @@ var onlyIn = map[string][]string{
 	"github.com/gophercloud/":     {"internal/collect/*"},
 	"github.com/microsoftgraph/":  {"internal/collect/*"},
 	"github.com/mattn/go-runewid": {"internal/report/*"},
+	"github.com/danielgtaylor/":   {"internal/api"},
 }
 
 type listed struct {

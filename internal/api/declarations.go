@@ -1,0 +1,147 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/demarc/demarc"
+)
+
+// Declarations is what people have declared beside the estate.
+type Declarations interface {
+	Declarations(ctx context.Context, organization string) ([]demarc.Declaration, error)
+	Declare(ctx context.Context, organization, actor string, d demarc.Declaration) (demarc.Declaration, error)
+	Withdraw(ctx context.Context, organization, actor, id string) error
+}
+
+// Audit is the log of every change.
+type Audit interface {
+	Audit(ctx context.Context, organization string, page demarc.Page) (demarc.Paged[demarc.AuditEntry], error)
+}
+
+// Declaration is an acceptance, attestation or exception.
+type Declaration struct {
+	demarc.Declaration
+	Scope string `json:"scope" doc:"Which resources, as the query string of a filter: service=aws/rds&tag=team=payments."`
+}
+
+// NewDeclaration is a declaration that is about to be made. Who makes it is who asks.
+type NewDeclaration struct {
+	Kind   demarc.DeclarationKind `json:"kind" enum:"acceptance,attestation,exception"`
+	Scope  string                 `json:"scope" maxLength:"16384" doc:"Which resources, as the query string of a filter."`
+	Duties []string               `json:"duties,omitempty" maxItems:"100" doc:"Ids or globs; of an acceptance none means all."`
+	Check  string                 `json:"check,omitempty" doc:"Of an exception."`
+	Team   string                 `json:"team,omitempty" doc:"That accepts; of an exception its owner."`
+	On     string                 `json:"on,omitempty" format:"date" doc:"The first day; today where it is left out."`
+	Until  string                 `json:"until,omitempty" format:"date" doc:"The last day; an exception needs one."`
+	Text   string                 `json:"text,omitempty" maxLength:"8192" doc:"Evidence, reason or note."`
+}
+
+func (a *API) registerDeclarations() {
+	const tag = "Declarations"
+	handle(a, http.MethodGet, "/declarations", about{"list-declarations", tag, "Acceptances, attestations and exceptions, newest first", demarc.RightRead, 0},
+		func(ctx context.Context, in *struct{ Whose }) (*all[Declaration], error) {
+			organization, err := a.organization(ctx, in.Organization)
+			if err != nil {
+				return nil, err
+			}
+			list, err := a.config.Declared.Declarations(ctx, organization)
+			out := make([]Declaration, 0, len(list))
+			for _, d := range list {
+				out = append(out, Declaration{Declaration: d, Scope: d.Scope.String()})
+			}
+			return allOf(out, err)
+		})
+	type create struct {
+		Whose
+		Body NewDeclaration
+	}
+	handle(a, http.MethodPost, "/declarations", about{"declare", tag, "Accept, attest or except", demarc.RightDeclare, http.StatusCreated},
+		func(ctx context.Context, in *create) (*one[Declaration], error) {
+			d, err := a.declaration(&in.Body, demarc.ActorOf(ctx))
+			if err != nil {
+				return nil, err
+			}
+			organization, err := a.organization(ctx, in.Organization)
+			if err != nil {
+				return nil, err
+			}
+			d, err = a.config.Declared.Declare(ctx, organization, d.By, d)
+			return &one[Declaration]{Body: Declaration{Declaration: d, Scope: d.Scope.String()}}, err
+		})
+	type withdraw struct {
+		Whose
+		ID string `path:"id"`
+	}
+	handle(a, http.MethodDelete, "/declarations/{id}", about{"withdraw", tag, "Take a declaration back", demarc.RightDeclare, http.StatusNoContent},
+		func(ctx context.Context, in *withdraw) (*struct{}, error) {
+			organization, err := a.organization(ctx, in.Organization)
+			if err != nil {
+				return nil, err
+			}
+			list, err := a.config.Declared.Declarations(ctx, organization)
+			if err != nil {
+				return nil, err
+			}
+			actor := demarc.ActorOf(ctx)
+			for _, d := range list {
+				if d.ID != in.ID {
+					continue
+				}
+				if !actor.May(demarc.RightDeclare, d.Team) {
+					return nil, forbidden{fmt.Errorf("%s may not declare for team %q", actor.Name(), d.Team)}
+				}
+				return nil, a.config.Declared.Withdraw(ctx, organization, actor.Name(), in.ID)
+			}
+			return nil, fmt.Errorf("declaration %q: %w", in.ID, demarc.ErrNotFound)
+		})
+	type log struct {
+		Here
+		Whose
+		Paging
+	}
+	handle(a, http.MethodGet, "/audit", about{"list-audit", tag, "Every change that somebody made, newest first", demarc.RightAdminister, 0},
+		func(ctx context.Context, in *log) (*paged[demarc.AuditEntry], error) {
+			organization, err := a.organization(ctx, in.Organization)
+			if err != nil {
+				return nil, err
+			}
+			p, err := a.config.Audit.Audit(ctx, organization, in.page())
+			return pageOf(in.url, p, err)
+		})
+}
+
+// declaration reads what somebody wants to declare, and sees that they may.
+func (a *API) declaration(in *NewDeclaration, actor demarc.Actor) (demarc.Declaration, error) {
+	d := demarc.Declaration{Kind: in.Kind, Duties: in.Duties, Check: in.Check, Team: in.Team, By: actor.Name(), Text: in.Text}
+	if !actor.May(demarc.RightDeclare, in.Team) || in.Team == "" && !actor.May(demarc.RightAdminister, "") {
+		// What is for no team is for everybody's.
+		return d, forbidden{fmt.Errorf("%s may not declare for team %q", actor.Name(), in.Team)}
+	}
+	query, err := url.ParseQuery(in.Scope)
+	if err == nil {
+		d.Scope, err = demarc.ParseFilter(query)
+	}
+	if err != nil {
+		return d, invalid{fmt.Errorf("scope: %w", err)}
+	}
+	d.On = a.config.Now().UTC().Truncate(24 * time.Hour)
+	for _, day := range []struct {
+		name, text string
+		to         *time.Time
+	}{{"on", in.On, &d.On}, {"until", in.Until, &d.Until}} {
+		if day.text == "" {
+			continue
+		}
+		if *day.to, err = time.Parse(time.DateOnly, day.text); err != nil {
+			return d, invalid{fmt.Errorf("%s %q: expected a day, as 2026-11-23", day.name, day.text)}
+		}
+	}
+	if err := d.Validate(); err != nil {
+		return d, invalid{err}
+	}
+	return d, nil
+}

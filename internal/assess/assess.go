@@ -6,9 +6,7 @@ package assess
 
 import (
 	"encoding/binary"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,254 +14,253 @@ import (
 	"github.com/demarc/demarc/internal/estate"
 	"github.com/demarc/demarc/internal/inventory"
 	"github.com/demarc/demarc/internal/responsibility"
-	"github.com/demarc/demarc/internal/rule"
 	"github.com/demarc/demarc/internal/rulebook"
 )
 
-// Judgement is the states of every duty of a resource, by duty index. Resources that share profile, check results
-// and declarations share one. It must not be changed.
-type Judgement struct {
-	Verdicts []*demarc.Verdict
-	Checks   []demarc.CheckOutcome // of every check of the service, in its order
-	Beliefs  []demarc.Belief
-}
-
-// Assessor judges the resources of one run. It is safe for concurrent use.
+// Assessor judges the cases of one run. It is safe for concurrent use.
 type Assessor struct {
 	resolver *responsibility.Resolver
 	est      *estate.Estate
 	asOf     time.Time
-	memo     *rulebook.Memo
+	memory   int
 
-	exceptions, attestations, teams, assumptions *estate.Selector
-
-	mu       sync.RWMutex
-	known    map[string]*Judgement
-	plain    map[plainVerdict]*demarc.Verdict
-	byTeams  map[string][]string
-	covering map[covered][]int
-	failed   map[string]error
-}
-
-// plainVerdict is a Verdict that rests on no check.
-type plainVerdict struct {
-	state, counterpart     demarc.State
-	attestation, assurance string
+	mu       sync.Mutex
+	vectors  map[string][]*demarc.Verdict // the states of all duties
+	verdicts map[string]*demarc.Verdict
 }
 
 // New returns an Assessor of what a Resolver resolves, for its estate and day.
 func New(resolver *responsibility.Resolver, est *estate.Estate, asOf time.Time) *Assessor {
-	a := &Assessor{resolver: resolver, est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), known: map[string]*Judgement{}, plain: map[plainVerdict]*demarc.Verdict{}, byTeams: map[string][]string{}, covering: map[covered][]int{}, failed: map[string]error{}}
-	a.exceptions = selector(est.Exceptions, func(e *estate.Exception) *rule.Where { return e.Where })
-	a.attestations = selector(est.Attestations, func(e *estate.Attestation) *rule.Where { return e.Where })
-	a.teams = selector(est.Teams, func(e *estate.Team) *rule.Where { return e.Where })
-	a.assumptions = selector(est.Assumptions, func(e *estate.Assumption) *rule.Where { return e.Where })
-	return a
+	return NewWithMemory(resolver, est, asOf, responsibility.Memory)
 }
 
-func selector[T any](list []T, where func(*T) *rule.Where) *estate.Selector {
-	var wheres []*rule.Where
-	for i := range list {
-		wheres = append(wheres, where(&list[i]))
-	}
-	return estate.NewSelector(wheres)
-}
-
-// Worker resolves and judges resources for one goroutine.
-type Worker struct{ a *Assessor }
-
-// Worker returns a Worker of a.
-func (a *Assessor) Worker() *Worker { return &Worker{a} }
-
-// Assess returns the answers for all duties of a resource. They are shared, and must not be changed.
-func (w *Worker) Assess(item *inventory.Item) (*demarc.Standing, error) {
-	p, err := w.a.resolver.Resolve(item)
-	if err != nil {
-		return nil, err
-	}
-	j := w.a.Assess(item, p)
-	return &demarc.Standing{Assignments: p.Assignments, Verdicts: j.Verdicts, Teams: w.a.Teams(&item.Resource), Beliefs: j.Beliefs, Checks: j.Checks}, nil
+// NewWithMemory is New with a memory of another size than responsibility.Memory. What is remembered changes no answer.
+func NewWithMemory(resolver *responsibility.Resolver, est *estate.Estate, asOf time.Time, memory int) *Assessor {
+	return &Assessor{resolver: resolver, est: est, asOf: asOf, memory: memory, vectors: map[string][]*demarc.Verdict{}, verdicts: map[string]*demarc.Verdict{}}
 }
 
 // Notes tells the declarations of the estate that were about nothing, and the expressions that failed on some facts.
-func (a *Assessor) Notes() []demarc.Note {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	out := a.resolver.Unused()
-	for text, err := range a.failed {
-		out = append(out, demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: fmt.Sprintf("%s: %v", text, err)})
-	}
-	slices.SortFunc(out, func(x, y demarc.Note) int { return strings.Compare(x.Message, y.Message) })
-	return out
+func (a *Assessor) Notes() []demarc.Note { return a.resolver.Notes() }
+
+// Worker resolves and judges resources. It is for one goroutine.
+//
+// Each part of an answer is looked up by what it can depend on and by no more, so that as many resources as can be share
+// it: who holds each duty, in what state it is, which of it somebody is mistaken about, and whose work it is.
+type Worker struct {
+	a     *Assessor
+	cases *responsibility.Cases
+	key   []byte
+
+	known      map[responsibility.Case]*demarc.Standing
+	vectors    map[string][]*demarc.Verdict // by the key of grounds
+	beliefs    map[beliefKey][]demarc.Belief
+	teams      map[*estate.Places][]string
+	exceptions map[*rulebook.Service][]exception
 }
 
-// Assess judges one resource whose answers are p.
-func (a *Assessor) Assess(item *inventory.Item, p *responsibility.Profile) *Judgement {
-	svc := item.Service
-	key := binary.LittleEndian.AppendUint32(make([]byte, 0, 192), uint32(p.Number))
-	for _, c := range svc.Checks {
-		for _, cond := range []*rulebook.Condition{c.Applies, c.Pass} {
-			if cond == nil {
-				continue
-			}
-			res := a.memo.Eval(cond, svc, &item.Facts)
-			key = appendList(append(key, byte(res.Truth)), res.Missing)
-		}
-	}
-	exceptions := a.about(svc, a.exceptions.Match(&item.Resource))
-	attestations := a.attestations.Match(&item.Resource)
-	assumptions := a.assumptions.Match(&item.Resource)
-	assurances := a.assurances(&item.Resource)
-	for _, list := range [][]int{exceptions, attestations, assumptions, assurances} {
-		key = appendList(key, list)
-	}
-	a.mu.RLock()
-	j := a.known[string(key)]
-	a.mu.RUnlock()
-	if j == nil {
-		j = a.judge(item, p, exceptions, attestations, assumptions, assurances)
-		a.mu.Lock()
-		a.known[string(key)] = j
-		a.mu.Unlock()
-	}
-	return j
+// beliefKey is what beliefs can depend on.
+type beliefKey struct {
+	shape       uint32
+	assumptions *estate.Places
 }
 
-// appendList appends numbers so that no two lists of lists have the same bytes.
-func appendList(key []byte, list []int) []byte {
-	key = binary.LittleEndian.AppendUint16(key, uint16(len(list)))
-	for _, n := range list {
-		key = binary.LittleEndian.AppendUint16(key, uint16(n))
+// exception is an exception, by its place in the Estate, for a check of a service.
+type exception struct{ exception, check int }
+
+// Worker returns a Worker of a.
+func (a *Assessor) Worker() *Worker {
+	return &Worker{
+		a: a, cases: a.resolver.Cases(), known: map[responsibility.Case]*demarc.Standing{}, vectors: map[string][]*demarc.Verdict{},
+		beliefs: map[beliefKey][]demarc.Belief{}, teams: map[*estate.Places][]string{}, exceptions: map[*rulebook.Service][]exception{},
 	}
-	return key
 }
 
-// about keeps, of the exceptions that match a resource, those for a check of its service.
-func (a *Assessor) about(svc *rulebook.Service, matching []int) []int {
-	var out []int
-	for _, i := range matching {
-		e := &a.est.Exceptions[i]
-		if slices.ContainsFunc(svc.Checks, func(c *rulebook.Check) bool { return names(e.Check, c) }) {
-			out = append(out, i)
-		}
+// Assess returns the answers for all duties of a resource. They are shared, and must not be changed. The error holds the
+// mistakes in the expressions of its service.
+func (w *Worker) Assess(item *inventory.Item) (*demarc.Standing, error) {
+	c, err := w.cases.Of(item)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	s := w.known[c]
+	if s == nil {
+		p := w.cases.Profile(c)
+		s = &demarc.Standing{
+			Assignments: p.Assignments, Verdicts: w.vector(c, p), Teams: w.teamsOf(c.Declared.Teams), Beliefs: w.believed(c.Declared.Assumptions, p), Checks: c.Settings.Checks,
+		}
+		remember(w.known, c, s, w.a.memory/standingSize)
+	}
+	return s, nil
 }
 
-// names reports whether what an exception calls a check is this one: its name, or its id without the service.
-func names(called string, c *rulebook.Check) bool { return called == c.Name || called == c.ID }
+// How many bytes something that is remembered takes, about.
+const (
+	standingSize = 400
+	keySize      = 200
+	vectorSize   = 1000
+	verdictSize  = 500
+)
 
-func (a *Assessor) judge(item *inventory.Item, p *responsibility.Profile, exceptions, attestations, assumptions, assurances []int) *Judgement {
-	j := &Judgement{Verdicts: make([]*demarc.Verdict, rulebook.NumDuties)}
-	for _, c := range item.Service.Checks {
-		j.Checks = append(j.Checks, a.check(item, c))
+// remember adds something to what is remembered, which is emptied when there are limit things.
+func remember[K comparable, V any](m map[K]V, key K, value V, limit int) {
+	if len(m) >= max(1, limit) {
+		clear(m)
 	}
-	for d, as := range p.Assignments {
-		v := &demarc.Verdict{}
-		for i, c := range item.Service.Checks {
-			if c.Duty == d && j.Checks[i].Result != demarc.CheckNotApplicable {
-				v.Checks = append(v.Checks, j.Checks[i])
-			}
-		}
-		a.state(v, as, item.Service, exceptions, attestations, assurances)
-		j.Verdicts[d] = a.shared(v)
-	}
-	for d, as := range p.Assignments {
-		if !as.Tenant() && as.Holder != demarc.Unowned {
-			continue
-		}
-		for _, i := range assumptions {
-			s := &a.est.Assumptions[i]
-			if s.Covers(as.Duty) && (s.Holder == demarc.HeldByProvider || s.Holder == demarc.HeldByThirdParty || s.Holder == demarc.NotApplicable) {
-				j.Beliefs = append(j.Beliefs, demarc.Belief{Duty: d, Holder: s.Holder, Assumption: s.ID})
-				break
-			}
-		}
-	}
-	return j
+	m[key] = value
 }
 
-// shared returns the one Verdict for all that are alike and rest on no check: most duties have none.
-func (a *Assessor) shared(v *demarc.Verdict) *demarc.Verdict {
-	if len(v.Checks) > 0 {
-		return v
+// grounds are what the states of duties rest on, beside who holds them.
+type grounds struct {
+	settings     *rulebook.Settings
+	excepted     []exception    // the first for each check that failed
+	attestations *estate.Places // by duty
+	assurances   *estate.Places // in date
+}
+
+// vector returns the states of all duties.
+func (w *Worker) vector(c responsibility.Case, p *responsibility.Profile) []*demarc.Verdict {
+	g := grounds{settings: c.Settings, attestations: c.Declared.Attestations, assurances: c.Declared.Assurances}
+	if c.Declared.Exceptions != nil {
+		g.excepted = w.excepted(c.Settings, c.Declared.Exceptions)
 	}
-	key := plainVerdict{v.State, v.Counterpart, v.Attestation, v.Assurance}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if known := a.plain[key]; known != nil {
-		return known
+	key := binary.LittleEndian.AppendUint32(w.key[:0], p.Shape)
+	key = binary.LittleEndian.AppendUint32(key, c.Settings.ChecksNumber)
+	for _, places := range []*estate.Places{g.attestations, g.assurances} {
+		number := uint32(0)
+		if places != nil {
+			number = places.Number
+		}
+		key = binary.LittleEndian.AppendUint32(key, number)
 	}
-	a.plain[key] = v
+	for _, e := range g.excepted {
+		key = binary.LittleEndian.AppendUint32(key, uint32(e.exception))
+	}
+	w.key = key
+	v := w.vectors[string(key)]
+	if v == nil {
+		v = w.a.vector(p, &g)
+		remember(w.vectors, string(key), v, w.a.memory/keySize)
+	}
 	return v
 }
 
-// Teams returns who does each duty of a resource, by duty index, "" for no team; nil where the estate declares no teams.
-// The result is shared, and must not be changed.
-func (a *Assessor) Teams(r *demarc.Resource) []string {
-	if len(a.est.Teams) == 0 {
-		return nil
-	}
-	matching := a.teams.Match(r)
-	key := string(appendList(nil, matching))
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	out := a.byTeams[key]
-	if out == nil {
-		out = make([]string, rulebook.NumDuties)
-		for d := range out {
-			for _, i := range matching {
-				if t := &a.est.Teams[i]; t.Covers(demarc.Duties[d]) {
-					out[d] = t.Team
-					break
+// excepted returns, for each check that failed, the first of some exceptions that names it.
+func (w *Worker) excepted(s *rulebook.Settings, matching *estate.Places) []exception {
+	named, ok := w.exceptions[s.Service]
+	if !ok {
+		for i := range w.a.est.Exceptions {
+			for k, c := range s.Service.Checks {
+				// An exception calls a check by its name, or by its id without the service.
+				if e := &w.a.est.Exceptions[i]; e.Check == c.Name || e.Check == c.ID {
+					named = append(named, exception{i, k})
 				}
 			}
 		}
-		a.byTeams[key] = out
+		w.exceptions[s.Service] = named
+	}
+	var out []exception
+	for _, e := range named {
+		failed := s.Checks[e.check].Result == demarc.CheckFail
+		if _, is := slices.BinarySearch(matching.List, e.exception); failed && is && !slices.ContainsFunc(out, func(x exception) bool { return x.check == e.check }) {
+			out = append(out, e)
+		}
 	}
 	return out
 }
 
-// check runs one check. Whether it applies comes first: where nobody knows that, nobody knows the result.
-func (a *Assessor) check(item *inventory.Item, c *rulebook.Check) demarc.CheckOutcome {
-	out := demarc.CheckOutcome{ID: c.Name, Severity: c.Severity, Result: demarc.CheckUnknown}
-	missing := func(res *rulebook.Result) {
-		for _, i := range res.Missing {
-			out.Missing = append(out.Missing, item.Service.Facts[i].Name)
-		}
-		if res.Err != nil {
-			a.mu.Lock()
-			if len(a.failed) < 100 {
-				a.failed["check "+out.ID] = res.Err
+// believed returns the duties that the organization believes to be somebody else's and that are its own.
+func (w *Worker) believed(assumptions *estate.Places, p *responsibility.Profile) []demarc.Belief {
+	if assumptions == nil {
+		return nil
+	}
+	key := beliefKey{p.Shape, assumptions}
+	out, ok := w.beliefs[key]
+	if !ok {
+		for d, as := range p.Assignments {
+			if i := assumptions.At(d); i >= 0 && (as.Tenant() || as.Holder == demarc.Unowned) {
+				a := &w.a.est.Assumptions[i]
+				out = append(out, demarc.Belief{Duty: d, Holder: a.Holder, Assumption: a.ID})
 			}
-			a.mu.Unlock()
 		}
-	}
-	if c.Applies != nil {
-		switch res := a.memo.Eval(c.Applies, item.Service, &item.Facts); res.Truth {
-		case rulebook.False:
-			out.Result = demarc.CheckNotApplicable
-			return out
-		case rulebook.Unknown:
-			missing(res)
-			return out
-		case rulebook.True:
-		}
-	}
-	switch res := a.memo.Eval(c.Pass, item.Service, &item.Facts); res.Truth {
-	case rulebook.True:
-		out.Result = demarc.CheckPass
-	case rulebook.False:
-		out.Result = demarc.CheckFail
-	case rulebook.Unknown:
-		missing(res)
+		remember(w.beliefs, key, out, w.a.memory/keySize)
 	}
 	return out
+}
+
+// teamsOf returns who does each duty, by duty index, "" for no team; nil where the estate declares no teams.
+func (w *Worker) teamsOf(teams *estate.Places) []string {
+	if len(w.a.est.Teams) == 0 {
+		return nil
+	}
+	out := w.teams[teams]
+	if out == nil {
+		out = make([]string, rulebook.NumDuties)
+		for d := range out {
+			if i := teams.At(d); i >= 0 {
+				out[d] = w.a.est.Teams[i].Team
+			}
+		}
+		remember(w.teams, teams, out, w.a.memory/vectorSize)
+	}
+	return out
+}
+
+// vector returns the states of all duties. Those that are alike are one.
+func (a *Assessor) vector(p *responsibility.Profile, g *grounds) []*demarc.Verdict {
+	key := binary.AppendUvarint([]byte(g.settings.Service.ID), uint64(p.Shape))
+	key = append(key, g.settings.ChecksKey...)
+	for _, e := range g.excepted {
+		key = append(binary.AppendUvarint(key, uint64(e.exception)), 'e')
+	}
+	for _, i := range g.attestations.All() {
+		key = binary.AppendVarint(append(key, 'a'), int64(i))
+	}
+	for _, i := range g.assurances.All() {
+		key = binary.AppendUvarint(append(key, 'r'), uint64(i))
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := a.vectors[string(key)]
+	if out == nil {
+		out = make([]*demarc.Verdict, rulebook.NumDuties)
+		for d, as := range p.Assignments {
+			out[d] = a.verdict(d, as, g)
+		}
+		remember(a.vectors, string(key), out, a.memory/vectorSize)
+	}
+	return out
+}
+
+// verdict returns the state of one duty. All that are alike are one.
+func (a *Assessor) verdict(d int, as *demarc.Assignment, g *grounds) *demarc.Verdict {
+	v := &demarc.Verdict{}
+	for k, c := range g.settings.Service.Checks {
+		if out := g.settings.Checks[k]; c.Duty == d && out.Result != demarc.CheckNotApplicable {
+			v.Checks = append(v.Checks, out)
+		}
+	}
+	a.state(v, d, as, g)
+	key := []byte(v.State + "\x00" + v.Counterpart + "\x00")
+	key = append(append(append(append(key, v.Attestation...), 0), v.Assurance...), 0)
+	for _, id := range v.Excepted {
+		key = append(append(key, id...), 1)
+	}
+	for _, c := range v.Checks {
+		key = append(append(append(append(key, 2), c.ID...), 3), c.Result...)
+		for _, m := range c.Missing {
+			key = append(append(key, 4), m...)
+		}
+	}
+	if known := a.verdicts[string(key)]; known != nil {
+		return known
+	}
+	remember(a.verdicts, string(key), v, a.memory/verdictSize)
+	return v
 }
 
 // state gives a duty its state: the first that applies of failing, excepted, lapsed, blind, delegated, met, attested,
 // unverified for whoever does the tenant's part; assured or unassured for others.
-func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, svc *rulebook.Service, exceptions, attestations, assurances []int) {
+func (a *Assessor) state(v *demarc.Verdict, d int, as *demarc.Assignment, g *grounds) {
 	switch as.Holder {
 	case demarc.NotApplicable:
 		v.State = demarc.NoState
@@ -273,15 +270,14 @@ func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, svc *rulebook
 		return
 	default:
 	}
-	others, ours := false, false
-	assured := true
+	ours, others, assured := false, false, true
 	for _, p := range as.Parts {
 		switch {
 		case p.Party == demarc.Self || p.Party == as.Engaged:
 			ours = true
 		case p.Party != demarc.Nobody:
 			others = true
-			id := a.assurance(p.Party, assurances)
+			id := a.assurance(p.Party, g.assurances.All())
 			assured = assured && id != ""
 			v.Assurance = id
 		}
@@ -298,31 +294,31 @@ func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, svc *rulebook
 		v.Counterpart = theirs
 	}
 	failed, unknown, proven := false, false, false
-	for _, c := range v.Checks {
-		switch c.Result {
+	for k, c := range g.settings.Service.Checks {
+		if c.Duty != d {
+			continue
+		}
+		switch g.settings.Checks[k].Result {
 		case demarc.CheckFail:
-			if id := a.exception(c.ID, exceptions); id != "" {
-				v.Excepted = append(v.Excepted, id)
+			if i := slices.IndexFunc(g.excepted, func(e exception) bool { return e.check == k }); i >= 0 {
+				v.Excepted = append(v.Excepted, a.est.Exceptions[g.excepted[i].exception].ID)
 			} else {
 				failed = true
 			}
 		case demarc.CheckUnknown:
 			unknown = true
-			for _, m := range c.Missing {
+			for _, m := range g.settings.Checks[k].Missing {
 				if !slices.Contains(v.Missing, m) {
 					v.Missing = append(v.Missing, m)
 				}
 			}
 		case demarc.CheckPass:
-			proven = proven || proves(svc, c.ID)
+			proven = proven || c.Proves
 		case demarc.CheckNotApplicable:
 		}
 	}
-	for _, i := range attestations {
-		if t := &a.est.Attestations[i]; t.InForce(a.asOf) && t.Covers(as.Duty) {
-			v.Attestation = t.ID
-			break
-		}
+	if i := g.attestations.At(d); i >= 0 {
+		v.Attestation = a.est.Attestations[i].ID
 	}
 	switch {
 	case failed:
@@ -344,25 +340,6 @@ func (a *Assessor) state(v *demarc.Verdict, as *demarc.Assignment, svc *rulebook
 	}
 }
 
-func proves(svc *rulebook.Service, check string) bool {
-	for _, c := range svc.Checks {
-		if c.Name == check {
-			return c.Proves
-		}
-	}
-	return false
-}
-
-func (a *Assessor) exception(check string, matching []int) string {
-	for _, i := range matching {
-		e := &a.est.Exceptions[i]
-		if e.InForce(a.asOf) && (e.Check == check || e.Check == check[strings.LastIndexByte(check, '/')+1:]) {
-			return e.ID
-		}
-	}
-	return ""
-}
-
 // assurance returns the id of the first of some reports that is a party's, "" for none.
 func (a *Assessor) assurance(party demarc.Party, covering []int) string {
 	for _, i := range covering {
@@ -371,33 +348,4 @@ func (a *Assessor) assurance(party demarc.Party, covering []int) string {
 		}
 	}
 	return ""
-}
-
-// assurances returns the reports in date that cover the service and the region of a resource.
-func (a *Assessor) assurances(r *demarc.Resource) []int {
-	if len(a.est.Assurances) == 0 {
-		return nil
-	}
-	key := covered{r.Service, r.Region}
-	a.mu.RLock()
-	out, ok := a.covering[key]
-	a.mu.RUnlock()
-	if ok {
-		return out
-	}
-	for i := range a.est.Assurances {
-		if s := &a.est.Assurances[i]; s.InForce(a.asOf) && s.Covers(r.Service, r.Region) {
-			out = append(out, i)
-		}
-	}
-	a.mu.Lock()
-	a.covering[key] = out
-	a.mu.Unlock()
-	return out
-}
-
-// covered is what a report may cover.
-type covered struct {
-	service demarc.ServiceID
-	region  string
 }

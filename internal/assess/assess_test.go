@@ -72,7 +72,7 @@ func book(t testing.TB) *rulebook.Rulebook {
 }
 
 // judged assesses a thing whose facts are named "proof" (true), "!proof" (false), "?proof" (denied); others are absent.
-func judged(t testing.TB, b *rulebook.Rulebook, est *estate.Estate, day time.Time, facts string) (*responsibility.Profile, *assess.Judgement) {
+func judged(t testing.TB, b *rulebook.Rulebook, est *estate.Estate, day time.Time, facts string) *demarc.Standing {
 	t.Helper()
 	svc := b.Service("aws/thing")
 	list := make([]demarc.Fact, len(svc.Facts))
@@ -92,14 +92,14 @@ func judged(t testing.TB, b *rulebook.Rulebook, est *estate.Estate, day time.Tim
 		Service:  svc, Facts: inventory.NewTable().Row(svc, list),
 	}
 	r := responsibility.New(b, est, day)
-	p, err := r.Resolve(item)
+	s, err := assess.New(r, est, day).Worker().Assess(item)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, assess.New(r, est, day).Assess(item, p)
+	return s
 }
 
-func parsed(t testing.TB, b *rulebook.Rulebook, text string) *estate.Estate {
+func parsed(t rapid.TB, b *rulebook.Rulebook, text string) *estate.Estate {
 	t.Helper()
 	e, err := estate.Parse("demarc.yaml", []byte(text), b.Parties())
 	if err != nil {
@@ -168,7 +168,7 @@ func TestStates(t *testing.T) {
 		{"nothing to do", "", "", "endpoint.devices", "not-applicable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, j := judged(t, b, parsed(t, b, c.estate), asOf, c.facts)
+			j := judged(t, b, parsed(t, b, c.estate), asOf, c.facts)
 			v := j.Verdicts[demarc.DutyIndex(c.duty)]
 			got := string(v.State)
 			if v.Counterpart != "" {
@@ -195,7 +195,7 @@ func TestMisassumptions(t *testing.T) {
   - {id: half, duty: data.sharing, holder: provider}
   - {id: others, where: name == 'db', duty: guest.agent-patching, holder: provider}
 `)
-	_, j := judged(t, b, est, asOf, "")
+	j := judged(t, b, est, asOf, "")
 	var got []string
 	for _, m := range j.Beliefs {
 		got = append(got, fmt.Sprintf("%s %s %s", demarc.Duties[m.Duty], m.Holder, m.Assumption))
@@ -210,13 +210,13 @@ func TestMisassumptions(t *testing.T) {
 func TestTeams(t *testing.T) {
 	b := book(t)
 	est := parsed(t, b, "teams:\n  - {team: web, where: name == 'web', duties: [guest.*]}\n  - {team: all, duties: [guest.patching, data.*]}\n")
-	teams := assess.New(responsibility.New(b, est, asOf), est, asOf).Teams(&demarc.Resource{Provider: "own", Service: "own/box", Name: "web"})
+	teams := judged(t, b, est, asOf, "").Teams
 	for duty, want := range map[demarc.DutyID]string{"guest.patching": "web", "data.sharing": "all", "network.firewall": ""} {
 		if got := teams[demarc.DutyIndex(duty)]; got != want {
 			t.Errorf("%s is of team %q, want %q", duty, got, want)
 		}
 	}
-	if none := assess.New(responsibility.New(b, &estate.Estate{}, asOf), &estate.Estate{}, asOf).Teams(&demarc.Resource{Name: "web"}); none != nil {
+	if none := judged(t, b, &estate.Estate{}, asOf, "").Teams; none != nil {
 		t.Error("no teams are declared, and there are some")
 	}
 }
@@ -238,13 +238,13 @@ func TestNothingIsMetUnread(t *testing.T) {
 			}
 		}
 		est := parsed(t, b, text)
-		p, j := judged(t, b, est, asOf, strings.Join(facts, " "))
-		_, again := judged(t, b, est, asOf, strings.Join(facts, " "))
+		j := judged(t, b, est, asOf, strings.Join(facts, " "))
+		again := judged(t, b, est, asOf, strings.Join(facts, " "))
 		if diff := cmp.Diff(j, again); diff != "" {
 			rt.Fatalf("judged twice:\n%s", diff)
 		}
 		for d, v := range j.Verdicts {
-			a := p.Assignments[d]
+			a := j.Assignments[d]
 			ours := a.Tenant() || a.Engaged != ""
 			switch v.State {
 			case demarc.Met:
@@ -271,4 +271,78 @@ func TestNothingIsMetUnread(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What is remembered changes no answer, and neither does the order of resources or who else is judged: a worker that
+// forgets everything at once, one that forgets nothing, and one that has seen nothing else agree.
+func TestMemoryChangesNothing(t *testing.T) {
+	b := book(t)
+	svc := b.Service("aws/thing")
+	wheres := []string{"true", "account == '1'", "tags.team == 'web'", "region in ['r', 's'] && name != 'a'", "name.startsWith('a')", "id.matches('[13]')"}
+	rapid.Check(t, func(t *rapid.T) {
+		var text strings.Builder
+		list := func(kind, entry string) {
+			fmt.Fprintf(&text, "%s:\n", kind)
+			for i := range rapid.IntRange(1, 4).Draw(t, kind) {
+				where := rapid.SampledFrom(wheres).Draw(t, "where")
+				day := rapid.SampledFrom([]string{"2026-01-01", "2027-01-01"}).Draw(t, "day")
+				duty := rapid.SampledFrom([]string{"guest.patching", "guest.*", "data.*", "\"*\""}).Draw(t, "duty")
+				check := rapid.SampledFrom([]string{"aws/thing/safe", "aws/thing/proof", "aws/thing/closed"}).Draw(t, "check")
+				party := rapid.SampledFrom([]string{"m", "n"}).Draw(t, "party")
+				text.WriteString("  - " + strings.NewReplacer("ID", fmt.Sprint(kind, i), "WHERE", "where: \""+where+"\",", "DAY", day, "DUTY", duty, "CHECK", check, "PARTY", party).Replace(entry) + "\n")
+			}
+		}
+		text.WriteString("parties: {m: {title: M, kind: msp}, n: {title: N, kind: provider}}\n")
+		list("bindings", "{id: ID, WHERE operator: PARTY}")
+		list("engagements", "{id: ID, WHERE party: PARTY, takes: [DUTY], until: DAY}")
+		list("assumptions", "{id: ID, WHERE duty: DUTY, holder: provider}")
+		list("teams", "{id: ID, WHERE team: PARTY, duties: [DUTY]}")
+		list("attestations", "{id: ID, WHERE duty: DUTY, by: A, on: 2025-01-01, until: DAY}")
+		list("assurances", "{id: ID, party: PARTY, report: R, regions: [r], until: DAY}")
+		list("exceptions", "{id: ID, WHERE check: CHECK, reason: R, owner: O, until: DAY}")
+		est := parsed(t, b, text.String())
+		worker := func(memory int) *assess.Worker {
+			return assess.NewWithMemory(responsibility.NewWithMemory(b, est, asOf, memory), est, asOf, memory).Worker()
+		}
+		table := inventory.NewTable()
+		var items []*inventory.Item
+		for i := range 8 {
+			facts := make([]demarc.Fact, len(svc.Facts))
+			for k := range facts {
+				facts[k] = rapid.SampledFrom([]demarc.Fact{{Value: demarc.Bool(true)}, {Value: demarc.Bool(false)}, {Origin: demarc.Denied}, {Value: demarc.Bool(true), Origin: demarc.Presumed}}).Draw(t, "fact")
+			}
+			items = append(items, &inventory.Item{
+				Resource: demarc.Resource{
+					ID: demarc.ResourceID(fmt.Sprint(i)), Provider: "aws", Service: svc.ID, Type: "T", Account: fmt.Sprint(i % 3),
+					Region: rapid.SampledFrom([]string{"r", "s", "t", ""}).Draw(t, "region"), Name: rapid.SampledFrom([]string{"a", "ab", "b"}).Draw(t, "name"),
+					Tags: demarc.TagsOf(map[string]string{"team": rapid.SampledFrom([]string{"web", "x"}).Draw(t, "team")}),
+				},
+				Service: svc, Facts: table.Row(svc, facts),
+			})
+		}
+		alone := map[*inventory.Item]*demarc.Standing{}
+		for _, item := range items {
+			alone[item] = assessed(t, worker(0), item)
+		}
+		forgets, remembers := worker(0), worker(1<<20)
+		for range 2 {
+			for _, item := range rapid.Permutation(items).Draw(t, "order") {
+				if diff := cmp.Diff(alone[item], assessed(t, forgets, item)); diff != "" {
+					t.Fatalf("who forgets everything says otherwise (-alone +others):\n%s", diff)
+				}
+				if diff := cmp.Diff(alone[item], assessed(t, remembers, item)); diff != "" {
+					t.Fatalf("who remembers everything says otherwise (-alone +others):\n%s", diff)
+				}
+			}
+		}
+	})
+}
+
+func assessed(t rapid.TB, w *assess.Worker, item *inventory.Item) *demarc.Standing {
+	t.Helper()
+	s, err := w.Assess(item)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

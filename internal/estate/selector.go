@@ -1,149 +1,225 @@
 package estate
 
 import (
+	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rule"
 )
 
-// Selector tells which of many declarations are about a resource. Declarations that ask for no name, id or tags are
-// asked once for each combination of provider, source, account, region, service and type. The others are asked only
-// of resources that have a value which they need, where they need one. It is safe for concurrent use.
+// Selector tells what the declarations of an estate come to for a resource. Of each variable that a where asks it sees
+// no more than the wheres tell apart: an account that none of them names is like any other. Resources that are alike in
+// all variables are asked once. It is for one goroutine.
 type Selector struct {
-	wheres  []*rule.Where
-	indexes []index // of those that ask for identity and need a value
-	own     []int   // those that must be asked for each resource
-	mu      sync.RWMutex
-	known   map[selectorKey][]int // of those that ask for no identity
+	est    *Estate
+	asOf   time.Time
+	bound  []atomic.Bool
+	memory int // bytes
+
+	wheres  [kinds][]*rule.Where
+	place   []variable // that many resources share, such as the account
+	own     []variable // name and id
+	tags    []variable
+	values  []string         // of the tags
+	several []*rule.Question // that read more than one variable
+
+	last place  // of the resource before
+	at   []byte // what its variables are
+	key  []byte
+
+	known map[string]*Declared // by what all variables are
+	same  map[string]*Places   // by what they say
+	met   uint32               // Places so far
 }
 
-// index finds declarations by the value that a resource has for one variable.
-type index struct {
-	variable string
-	places   map[string][]int
+// The kinds of declarations that are about some resources.
+const (
+	bindings = iota
+	engagements
+	assumptions
+	teams
+	attestations
+	assurances
+	exceptions
+	kinds
+)
+
+// variable is something that a where may ask of a resource.
+type variable struct {
+	name    string            // of a tag without "tags."
+	classes map[string]uint32 // of the values that some where compares it with; all others are of class 0
+	asked   []*rule.Question  // that compare otherwise
+	answers map[string]string // to those, by value; nil where values do not come again
 }
 
-type selectorKey struct {
-	provider, source, account, region, typ string
+// place is what many resources share.
+type place struct {
+	account, region, typ, provider, source string
 	service                                demarc.ServiceID
 }
 
-// NewSelector returns a Selector of declarations by their place in wheres; a nil one is about every resource.
-func NewSelector(wheres []*rule.Where) *Selector {
-	s := &Selector{wheres: wheres, known: map[selectorKey][]int{}}
-	for i, w := range wheres {
-		if !w.AsksIdentity() {
-			continue
-		}
-		variable, values := mostTelling(w.Needs())
-		if variable == "" {
-			s.own = append(s.own, i)
-			continue
-		}
-		at := slices.IndexFunc(s.indexes, func(x index) bool { return x.variable == variable })
-		if at < 0 {
-			at = len(s.indexes)
-			s.indexes = append(s.indexes, index{variable, make(map[string][]int)})
-		}
-		for _, v := range values {
-			if places := s.indexes[at].places; !slices.Contains(places[v], i) {
-				places[v] = append(places[v], i)
+// NewSelector returns a Selector that uses so many bytes, about, for each kind of thing that it remembers. What it
+// remembers changes no answer. Bindings that are about some resource are marked in bound, which Selectors may share.
+func NewSelector(e *Estate, asOf time.Time, bound []atomic.Bool, memory int) *Selector {
+	s := &Selector{est: e, asOf: asOf, bound: bound, memory: memory, known: map[string]*Declared{}, same: map[string]*Places{}}
+	s.wheres = [kinds][]*rule.Where{
+		bindings:     wheres(e.Bindings, func(x *Binding) *rule.Where { return x.Where }),
+		engagements:  wheres(e.Engagements, func(x *Engagement) *rule.Where { return x.Where }),
+		assumptions:  wheres(e.Assumptions, func(x *Assumption) *rule.Where { return x.Where }),
+		teams:        wheres(e.Teams, func(x *Team) *rule.Where { return x.Where }),
+		attestations: wheres(e.Attestations, func(x *Attestation) *rule.Where { return x.Where }),
+		assurances:   wheres(e.Assurances, (*Assurance).where),
+		exceptions:   wheres(e.Exceptions, func(x *Exception) *rule.Where { return x.Where }),
+	}
+	asked := map[string][]*rule.Question{}
+	for _, w := range slices.Concat(s.wheres[:]...) {
+		for _, q := range w.Questions() {
+			if q.Variable == "" {
+				s.several = append(s.several, q)
+			} else {
+				asked[q.Variable] = append(asked[q.Variable], q)
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		v := newVariable(name, asked[name])
+		switch key, isTag := strings.CutPrefix(name, "tags."); {
+		case isTag:
+			v.name = key
+			s.tags = append(s.tags, v)
+		case name == "name" || name == "id":
+			v.answers = nil
+			s.own = append(s.own, v)
+		default:
+			s.place = append(s.place, v)
+		}
+	}
+	s.values = make([]string, len(s.tags))
 	return s
 }
 
-// mostTelling returns the needed variable that the fewest resources have a given value of.
-func mostTelling(needs map[string][]string) (string, []string) {
-	for _, variable := range []string{"id", "name"} {
-		if values, ok := needs[variable]; ok {
-			return variable, values
-		}
+func wheres[T any](list []T, where func(*T) *rule.Where) []*rule.Where {
+	out := make([]*rule.Where, len(list))
+	for i := range list {
+		out[i] = where(&list[i])
 	}
-	tag := ""
-	for variable := range needs {
-		if strings.HasPrefix(variable, "tags.") && (tag == "" || variable < tag) {
-			tag = variable
-		}
-	}
-	if tag != "" {
-		return tag, needs[tag]
-	}
-	for _, variable := range []string{"account", "service", "type", "region", "source", "provider"} {
-		if values, ok := needs[variable]; ok {
-			return variable, values
-		}
-	}
-	return "", nil
+	return out
 }
 
-// Match returns the places of the declarations that are about r, ascending. The result must not be changed.
-func (s *Selector) Match(r *demarc.Resource) []int {
-	shared := s.shared(r)
-	var mine []int
-	ask := func(places []int) {
-		for _, i := range places {
-			if s.wheres[i].Match(r) {
-				mine = append(mine, i)
+func newVariable(name string, questions []*rule.Question) variable {
+	v := variable{name: name, classes: map[string]uint32{}, answers: map[string]string{}}
+	naming := map[string][]byte{} // the questions that name a value
+	for i, q := range questions {
+		if q.Is == nil {
+			v.asked = append(v.asked, q)
+			continue
+		}
+		for _, value := range q.Is {
+			naming[value] = binary.LittleEndian.AppendUint32(naming[value], uint32(i))
+		}
+	}
+	classes := map[string]uint32{} // values that the same questions name are of one
+	for value, by := range naming {
+		c, ok := classes[string(by)]
+		if !ok {
+			c = uint32(len(classes) + 1)
+			classes[string(by)] = c
+		}
+		v.classes[value] = c
+	}
+	return v
+}
+
+// Match returns what the declarations come to for r. Resources that no where tells apart have the same Declared, as long
+// as it is remembered.
+func (s *Selector) Match(r *demarc.Resource) *Declared {
+	if p := (place{r.Account, r.Region, r.Type, r.Provider, r.Source, r.Service}); p != s.last || s.at == nil {
+		s.last, s.at = p, s.at[:0]
+		for i := range s.place {
+			s.at = s.append(s.at, &s.place[i], r, rule.ValueOf(r, s.place[i].name))
+		}
+	}
+	key := append(s.key[:0], s.at...)
+	for i := range s.own {
+		key = s.append(key, &s.own[i], r, rule.ValueOf(r, s.own[i].name))
+	}
+	if len(s.tags) > 0 {
+		s.readTags(r)
+	}
+	for i := range s.tags {
+		key = s.append(key, &s.tags[i], r, s.values[i])
+	}
+	for _, q := range s.several {
+		key = append(key, byte(q.Ask(r)))
+	}
+	s.key = key
+	d := s.known[string(key)]
+	if d == nil {
+		d = s.ask(r)
+		remember(s.known, string(key), d, s.memory/knownSize)
+	}
+	return d
+}
+
+// append appends what a variable is to the wheres that ask it.
+func (s *Selector) append(key []byte, v *variable, r *demarc.Resource, value string) []byte {
+	key = binary.LittleEndian.AppendUint32(key, v.classes[value])
+	if len(v.asked) == 0 {
+		return key
+	}
+	if answers, ok := v.answers[value]; ok {
+		return append(key, answers...)
+	}
+	start := len(key)
+	for _, q := range v.asked {
+		key = append(key, byte(q.Ask(r)))
+	}
+	if v.answers != nil {
+		// A clone: the value may be a piece of a longer text.
+		remember(v.answers, strings.Clone(value), string(key[start:]), s.memory/knownSize/(len(s.place)+len(s.tags)))
+	}
+	return key
+}
+
+// readTags takes the values of the tags that are asked, all in one go. Of two with one key the last counts.
+func (s *Selector) readTags(r *demarc.Resource) {
+	clear(s.values)
+	for key, value := range r.Tags.All() {
+		for i := range s.tags {
+			if s.tags[i].name == key {
+				s.values[i] = value
 			}
 		}
 	}
-	ask(s.own)
-	for i := range s.indexes {
-		ask(s.indexes[i].places[valueOf(r, s.indexes[i].variable)])
-	}
-	if len(mine) == 0 {
-		return shared
-	}
-	mine = append(mine, shared...)
-	slices.Sort(mine)
-	return mine
 }
 
-// shared returns the places of the declarations that are about every resource like r.
-func (s *Selector) shared(r *demarc.Resource) []int {
-	key := selectorKey{r.Provider, r.Source, r.Account, r.Region, r.Type, r.Service}
-	s.mu.RLock()
-	shared, ok := s.known[key]
-	s.mu.RUnlock()
-	if ok || len(s.wheres) == 0 {
-		return shared
+// How many bytes something that is remembered takes, about.
+const (
+	knownSize  = 250
+	placesSize = 700
+)
+
+// remember adds something to what is remembered, which is emptied when there are limit things.
+func remember[V any](m map[string]V, key string, value V, limit int) {
+	if len(m) >= max(1, limit) {
+		clear(m)
 	}
-	for i, w := range s.wheres {
-		if !w.AsksIdentity() && w.Match(r) {
-			shared = append(shared, i)
-		}
-	}
-	s.mu.Lock()
-	s.known[key] = shared
-	s.mu.Unlock()
-	return shared
+	m[key] = value
 }
 
-// valueOf returns the value of a variable of Where.Needs.
-func valueOf(r *demarc.Resource, variable string) string {
-	switch variable {
-	case "provider":
-		return r.Provider
-	case "source":
-		return r.Source
-	case "account":
-		return r.Account
-	case "region":
-		return r.Region
-	case "service":
-		return string(r.Service)
-	case "type":
-		return r.Type
-	case "name":
-		return r.Name
-	case "id":
-		return string(r.ID)
-	default:
-		return r.Tags.Get(strings.TrimPrefix(variable, "tags."))
+// where is Covers as a condition.
+func (a *Assurance) where() *rule.Where {
+	var services, regions *rule.Where
+	if len(a.Services) > 0 {
+		services = rule.Among("service", a.Services)
 	}
+	if len(a.Regions) > 0 {
+		regions = rule.OneOf("region", append(slices.Clone(a.Regions), ""))
+	}
+	return rule.Both(services, regions)
 }

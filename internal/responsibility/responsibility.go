@@ -5,6 +5,7 @@
 package responsibility
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,58 +16,127 @@ import (
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/estate"
 	"github.com/demarc/demarc/internal/inventory"
-	"github.com/demarc/demarc/internal/rule"
 	"github.com/demarc/demarc/internal/rulebook"
 )
 
-// Profile is the answers for every duty of a resource, by duty index. Resources whose lines, parties and
-// engagements are the same share one. It must not be changed.
-type Profile struct {
-	Assignments []*demarc.Assignment
-	// Number tells profiles of one Resolver apart, in the order in which they were first met.
-	Number int
-	taken  []int // the engagements that take something of it
+// Case is what the answers for a resource rest on. Resources of equal cases have equal answers.
+type Case struct {
+	Settings *rulebook.Settings
+	Declared *estate.Declared
+	Provider *rulebook.Provider      // nil for one that the catalog does not know
+	Observed inventory.ObservedRoles // the zero value if nothing was observed
 }
 
-// Resolver resolves the resources of one run. It is safe for concurrent use.
+// Cases tells which case a resource is, and remembers profiles. It is for one goroutine.
+type Cases struct {
+	r         *Resolver
+	evaluator *rulebook.Evaluator
+	selector  *estate.Selector
+	profiles  map[profileKey]*Profile
+}
+
+// profileKey is what a Profile can depend on.
+type profileKey struct {
+	service               *rulebook.Service
+	lines                 string
+	provider              *rulebook.Provider
+	observed              inventory.ObservedRoles
+	bindings, engagements *estate.Places
+}
+
+// Of returns the case of a resource. The error holds the mistakes in the expressions of its service.
+func (c *Cases) Of(item *inventory.Item) (Case, error) {
+	settings, err := c.evaluator.Settings(item.Service, &item.Facts)
+	if err != nil {
+		return Case{}, err
+	}
+	out := Case{Settings: settings, Declared: c.selector.Match(&item.Resource), Provider: c.r.book.Providers[item.Resource.Provider]}
+	if item.Roles != nil {
+		out.Observed = *item.Roles
+	}
+	return out, nil
+}
+
+// Profile returns the answers for every duty of a case.
+func (c *Cases) Profile(of Case) *Profile {
+	key := profileKey{of.Settings.Service, of.Settings.LinesKey, of.Provider, of.Observed, of.Declared.Bindings, of.Declared.Engagements}
+	p := c.profiles[key]
+	if p == nil {
+		p = c.r.Resolve(of)
+		remember(c.profiles, key, p, c.r.memory/keySize)
+	}
+	return p
+}
+
+// Profile is the answers for every duty of a resource, by duty index. Resources whose answers are the same share one. It
+// must not be changed.
+type Profile struct {
+	Assignments []*demarc.Assignment
+	// Shape is the same for profiles that differ only in which parties hold the organization's part, and on what ground: the
+	// states of their duties are the same.
+	Shape uint32
+}
+
+// Resolver resolves the cases of one run. It is safe for concurrent use.
 type Resolver struct {
-	book  *rulebook.Rulebook
-	est   *estate.Estate
-	asOf  time.Time
-	memo  *rulebook.Memo
-	kinds map[demarc.Party]demarc.PartyKind
+	book     *rulebook.Rulebook
+	est      *estate.Estate
+	asOf     time.Time
+	memory   int
+	failures rulebook.Failures
+	kinds    map[demarc.Party]demarc.PartyKind
+	bound    []atomic.Bool // which bindings were about some resource
 
-	bindings    *estate.Selector
-	engagements *estate.Selector
-	boundOf     []atomic.Int64 // resources that a binding was about
-	takenBy     []atomic.Int64 // duties that an engagement took
-
-	mu       sync.RWMutex
-	profiles map[string]*Profile
-	bases    map[string][]*demarc.Assignment
+	mu       sync.Mutex
+	took     []bool // which engagements took some duty
+	met      uint32 // bases and shapes so far
+	bases    map[string]*base
+	shared   map[string]*demarc.Assignment // the answers in bases
 	engaged  map[engagedKey]*demarc.Assignment
-	failed   map[string]error // expressions that failed on some facts, by text
+	profiles map[string]*Profile
+	shapes   map[string]uint32
+}
+
+// Memory is how many bytes are remembered of each kind of thing, about.
+const Memory = 4 << 20
+
+// How many bytes something that is remembered takes, about.
+const (
+	keySize        = 250
+	profileSize    = 700
+	assignmentSize = 1000
+)
+
+// remember adds something to what is remembered, which is emptied when there are limit things.
+func remember[K comparable, V any](m map[K]V, key K, value V, limit int) {
+	if len(m) >= max(1, limit) {
+		clear(m)
+	}
+	m[key] = value
 }
 
 // New returns a Resolver for an estate, as of a day.
 func New(book *rulebook.Rulebook, est *estate.Estate, asOf time.Time) *Resolver {
+	return NewWithMemory(book, est, asOf, Memory)
+}
+
+// NewWithMemory is New with a memory of another size. What is remembered changes no answer.
+func NewWithMemory(book *rulebook.Rulebook, est *estate.Estate, asOf time.Time, memory int) *Resolver {
 	r := &Resolver{
-		book: book, est: est, asOf: asOf, memo: rulebook.NewMemo(asOf), kinds: book.Parties(),
-		boundOf: make([]atomic.Int64, len(est.Bindings)), takenBy: make([]atomic.Int64, len(est.Engagements)),
-		profiles: map[string]*Profile{}, bases: map[string][]*demarc.Assignment{}, engaged: map[engagedKey]*demarc.Assignment{}, failed: map[string]error{},
+		book: book, est: est, asOf: asOf, memory: memory, kinds: book.Parties(),
+		bound: make([]atomic.Bool, len(est.Bindings)), took: make([]bool, len(est.Engagements)),
+		bases: map[string]*base{}, shared: map[string]*demarc.Assignment{}, engaged: map[engagedKey]*demarc.Assignment{},
+		profiles: map[string]*Profile{}, shapes: map[string]uint32{},
 	}
 	for id, p := range est.Parties {
 		r.kinds[id] = p.Kind
 	}
-	var bindings, engagements []*rule.Where
-	for i := range est.Bindings {
-		bindings = append(bindings, est.Bindings[i].Where)
-	}
-	for i := range est.Engagements {
-		engagements = append(engagements, est.Engagements[i].Where)
-	}
-	r.bindings, r.engagements = estate.NewSelector(bindings), estate.NewSelector(engagements)
 	return r
+}
+
+// Cases returns a Cases for one goroutine.
+func (r *Resolver) Cases() *Cases {
+	return &Cases{r, rulebook.NewEvaluator(r.asOf, &r.failures, r.memory), estate.NewSelector(r.est, r.asOf, r.bound, r.memory), map[profileKey]*Profile{}}
 }
 
 // Kind returns what a party is to the organization.
@@ -77,24 +147,20 @@ func (r *Resolver) Kind(p demarc.Party) demarc.PartyKind {
 	return demarc.KindVendor
 }
 
-// Unused tells the declarations of the estate that were about nothing.
-func (r *Resolver) Unused() []demarc.Note {
-	var out []demarc.Note
+// Notes tells the declarations of the estate that were about nothing, and the expressions that failed on some facts.
+func (r *Resolver) Notes() []demarc.Note {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.failures.Notes()
 	for i := range r.est.Bindings {
-		if b := &r.est.Bindings[i]; r.boundOf[i].Load() == 0 {
+		if b := &r.est.Bindings[i]; !r.bound[i].Load() {
 			out = append(out, demarc.Note{Kind: demarc.NoteEstate, Pos: at(b.Pos.File, b.Pos.Line, b.Pos.Column), Message: "this binding matches no resource"})
 		}
 	}
 	for i := range r.est.Engagements {
-		e := &r.est.Engagements[i]
-		if r.takenBy[i].Load() == 0 {
+		if e := &r.est.Engagements[i]; !r.took[i] {
 			out = append(out, demarc.Note{Kind: demarc.NoteEstate, Pos: at(e.Pos.File, e.Pos.Line, e.Pos.Column), Message: fmt.Sprintf("the engagement of %s takes nothing that the tenant holds", e.Party)})
 		}
-	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	for text, err := range r.failed {
-		out = append(out, demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: fmt.Sprintf("%s: %v", text, err)})
 	}
 	slices.SortFunc(out, func(a, b demarc.Note) int { return strings.Compare(a.Message, b.Message) })
 	return out
@@ -104,83 +170,69 @@ func at(file string, line, column int) demarc.Position {
 	return demarc.Position{Input: file, Offset: -1, Line: line, Column: column}
 }
 
-// Resolve returns the answers for every duty of a resource. It reads no clock and does no I/O. Where a fact that a
-// line asks for is unknown, the answer leaves the duty with the tenant and says which fact was missing; Resolve
-// itself never fails on data.
-func (r *Resolver) Resolve(item *inventory.Item) (*Profile, error) {
-	svc := item.Service
-	if err := svc.Compile(); err != nil {
-		return nil, err
-	}
-	results := make([]*rulebook.Result, len(svc.Lines))
-	key := make([]byte, 0, 192)
-	key = append(append(append(append(key, svc.ID...), 0), item.Resource.Provider...), 0)
-	for i, line := range svc.Lines {
-		res := r.memo.Eval(line.When, svc, &item.Facts)
-		results[i] = res
-		key = append(key, '0'+byte(res.Truth), byte(len(res.Missing)), byte(len(res.Presumed)))
-		if res.Err != nil {
-			r.fail(line.When.Text, res.Err)
-		}
-		for _, m := range res.Missing {
-			key = append(key, byte(m), byte(m>>8), ',')
-		}
-		for _, m := range res.Presumed {
-			key = append(key, byte(m), byte(m>>8), '?')
-		}
-	}
-	bindings := r.bindings.Match(&item.Resource)
-	engagements := r.engagements.Match(&item.Resource)
-	for _, i := range bindings {
-		r.boundOf[i].Add(1)
-		key = append(key, 'b', byte(i), byte(i>>8))
-	}
-	if o := item.Roles; o != nil {
-		key = fmt.Appendf(key, "\x00%s\x00%s\x00%t", o.Host, o.Operator, o.Assumed)
-	}
-	ground := len(key)
-	for _, i := range engagements {
-		key = append(key, 'e', byte(i), byte(i>>8))
-	}
-	r.mu.RLock()
-	p := r.profiles[string(key)]
-	r.mu.RUnlock()
-	if p == nil {
-		p = r.resolve(r.base(string(key[:ground]), item, results, bindings), engagements)
-		r.mu.Lock()
-		if known := r.profiles[string(key)]; known != nil {
-			p = known
-		} else {
-			p.Number = len(r.profiles)
-			p.taken = r.takes(p, engagements)
-			r.profiles[string(key)] = p
-		}
-		r.mu.Unlock()
-	}
-	for _, i := range p.taken {
-		r.takenBy[i].Add(1)
-	}
-	return p, nil
-}
-
-func (r *Resolver) fail(text string, err error) {
+// Resolve returns the answers for every duty of a case. It reads no clock and does no I/O. Where a fact that a line
+// asks for is unknown, the answer leaves the duty with the tenant and says which fact was missing.
+func (r *Resolver) Resolve(c Case) *Profile {
 	r.mu.Lock()
-	if len(r.failed) < 100 {
-		r.failed[text] = err
-	}
-	r.mu.Unlock()
-}
-
-// takes returns the engagements that take or took something of a profile.
-func (r *Resolver) takes(p *Profile, engagements []int) []int {
-	var out []int
-	for _, i := range engagements {
-		party := r.est.Engagements[i].Party
-		if slices.ContainsFunc(p.Assignments, func(a *demarc.Assignment) bool { return a.Engaged == party || a.Lapsed == party }) {
-			out = append(out, i)
+	defer r.mu.Unlock()
+	b := r.base(c)
+	var engaged []int // duties, and the engagements that change their answers
+	for d, a := range b.assignments {
+		if i := c.Declared.Engagements.At(d); i >= 0 && ours(a) {
+			r.took[i] = true
+			engaged = append(engaged, d, i)
 		}
 	}
-	return out
+	key := string(appendPlaces(nil, append(engaged, int(b.number))))
+	if known := r.profiles[key]; known != nil {
+		return known
+	}
+	p := &Profile{Assignments: slices.Clone(b.assignments)}
+	for ; len(engaged) > 0; engaged = engaged[2:] {
+		d := engaged[0]
+		p.Assignments[d] = r.withEngagement(b.assignments[d], engaged[1])
+	}
+	p.Shape = r.shape(p.Assignments)
+	remember(r.profiles, key, p, r.memory/profileSize)
+	return p
+}
+
+// ours reports whether the organization itself has a part in a duty.
+func ours(a *demarc.Assignment) bool {
+	return slices.ContainsFunc(a.Parts, func(p demarc.Part) bool { return p.Party == demarc.Self })
+}
+
+// shape returns the shape of answers.
+func (r *Resolver) shape(list []*demarc.Assignment) uint32 {
+	var key []byte
+	for _, a := range list {
+		key = append(append(key, a.Holder...), 0)
+		for _, p := range a.Parts {
+			switch p.Party {
+			case demarc.Self, a.Engaged:
+				key = append(key, 1)
+			default:
+				key = append(append(key, p.Party...), 2)
+			}
+		}
+		key = fmt.Appendf(key, "%t%t", a.Engaged != "", a.Lapsed != "")
+	}
+	n, ok := r.shapes[string(key)]
+	if !ok {
+		r.met++
+		n = r.met
+		remember(r.shapes, string(key), n, r.memory/(2*len(key)))
+	}
+	return n
+}
+
+// appendPlaces appends numbers so that no two sequences of lists have the same bytes.
+func appendPlaces(key []byte, places []int) []byte {
+	key = binary.AppendUvarint(key, uint64(len(places)))
+	for _, i := range places {
+		key = binary.AppendVarint(key, int64(i))
+	}
+	return key
 }
 
 // bound is a role with the party that plays it, and what decided.
@@ -191,47 +243,42 @@ type bound struct {
 	missing []int
 }
 
-// base returns the answers before anybody is engaged, remembered by what they rest on.
-func (r *Resolver) base(key string, item *inventory.Item, results []*rulebook.Result, bindings []int) []*demarc.Assignment {
-	r.mu.RLock()
-	known := r.bases[key]
-	r.mu.RUnlock()
-	if known != nil {
-		return known
-	}
-	roles := r.roles(item, results, bindings)
-	out := make([]*demarc.Assignment, rulebook.NumDuties)
-	for d := range out {
-		out[d] = r.assignment(item.Service, d, results, &roles)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if known := r.bases[key]; known != nil {
-		return known
-	}
-	r.bases[key] = out
-	return out
+// base is the answers before anybody is engaged.
+type base struct {
+	assignments []*demarc.Assignment
+	number      uint32
 }
 
-// resolve adds the engagements to the answers before them. What nobody was engaged for stays shared.
-func (r *Resolver) resolve(base []*demarc.Assignment, engagements []int) *Profile {
-	p := &Profile{Assignments: slices.Clone(base)}
-	for d, a := range base {
-		i := r.engagement(a, engagements)
-		if i < 0 {
-			continue
-		}
-		key := engagedKey{a, i}
-		r.mu.Lock()
-		with := r.engaged[key]
-		if with == nil {
-			with = r.engage(a, &r.est.Engagements[i])
-			r.engaged[key] = with
-		}
-		r.mu.Unlock()
-		p.Assignments[d] = with
+// base returns the answers before anybody is engaged, remembered by what they rest on.
+func (r *Resolver) base(c Case) *base {
+	key := append(append([]byte(c.Settings.Service.ID), 0), c.Settings.LinesKey...)
+	if c.Provider != nil {
+		key = append(key, c.Provider.ID...)
 	}
-	return p
+	key = fmt.Appendf(key, "\x00%s\x00%s\x00%t", c.Observed.Host, c.Observed.Operator, c.Observed.Assumed)
+	key = appendPlaces(key, c.Declared.Bindings.All())
+	if known := r.bases[string(key)]; known != nil {
+		return known
+	}
+	roles := r.roles(c)
+	r.met++
+	b := &base{make([]*demarc.Assignment, rulebook.NumDuties), r.met}
+	for d := range b.assignments {
+		b.assignments[d] = r.assignment(c.Settings, d, &roles)
+	}
+	remember(r.bases, string(key), b, r.memory/profileSize)
+	return b
+}
+
+// withEngagement returns the answer that an engagement makes of another.
+func (r *Resolver) withEngagement(a *demarc.Assignment, engagement int) *demarc.Assignment {
+	key := engagedKey{a, engagement}
+	known := r.engaged[key]
+	if known == nil {
+		known = r.engage(a, &r.est.Engagements[engagement])
+		remember(r.engaged, key, known, r.memory/assignmentSize)
+	}
+	return known
 }
 
 // engagedKey is an answer and the engagement that changes it.
@@ -242,36 +289,32 @@ type engagedKey struct {
 
 // roles binds every role to a party: by the estate, first match per role; else by a line; else by what the nodes of a
 // cluster tell; else by the provider's defaults.
-func (r *Resolver) roles(item *inventory.Item, results []*rulebook.Result, bindings []int) [demarc.NumRoles]bound {
+func (r *Resolver) roles(c Case) [demarc.NumRoles]bound {
 	var out [demarc.NumRoles]bound
 	for role := range out {
 		out[role].party = demarc.Self
 	}
-	if p := r.book.Providers[item.Resource.Provider]; p != nil {
+	if p := c.Provider; p != nil {
 		for role := range demarc.Tenant {
 			out[role].party = p.Roles[role]
 		}
 	}
-	if o := item.Roles; o != nil {
-		basis := &demarc.Basis{Kind: demarc.BasisNodes, ID: "cluster", Because: "The nodes of the cluster say whose machines they are."}
-		for role, party := range map[demarc.Role]demarc.Party{demarc.Site: o.Host, demarc.Host: o.Host, demarc.Operator: o.Operator} {
-			if party != "" {
-				out[role] = bound{party: party, assumed: o.Assumed && role != demarc.Operator}
-				if party != demarc.Self {
-					out[role].basis = basis
-				}
+	basis := &demarc.Basis{Kind: demarc.BasisNodes, ID: "cluster", Because: "The nodes of the cluster say whose machines they are."}
+	for role, party := range map[demarc.Role]demarc.Party{demarc.Site: c.Observed.Host, demarc.Host: c.Observed.Host, demarc.Operator: c.Observed.Operator} {
+		if party != "" {
+			out[role] = bound{party: party, assumed: c.Observed.Assumed && role != demarc.Operator}
+			if party != demarc.Self {
+				out[role].basis = basis
 			}
 		}
 	}
 	var byEstate [demarc.NumRoles]bool
 	for role := range demarc.Role(demarc.NumRoles) {
-		for _, i := range bindings {
+		if i := c.Declared.Bindings.At(int(role)); i >= 0 {
 			b := &r.est.Bindings[i]
-			if party, ok := b.Roles[role]; ok {
-				out[role] = bound{party: party, basis: &demarc.Basis{Kind: demarc.BasisBinding, ID: b.ID, Because: fmt.Sprintf("The estate binds %s to %s.", role, party)}}
-				byEstate[role] = true
-				break
-			}
+			party := b.Roles[role]
+			out[role] = bound{party: party, basis: &demarc.Basis{Kind: demarc.BasisBinding, ID: b.ID, Because: fmt.Sprintf("The estate binds %s to %s.", role, party)}}
+			byEstate[role] = true
 		}
 	}
 	if byEstate[demarc.Host] && !byEstate[demarc.Site] {
@@ -279,7 +322,7 @@ func (r *Resolver) roles(item *inventory.Item, results []*rulebook.Result, bindi
 	}
 	for role := range demarc.Tenant {
 		if !byEstate[role] {
-			out[role] = boundByLines(item.Service, role, results, &out)
+			out[role] = boundByLines(c.Settings, role, &out)
 		}
 	}
 	return out
@@ -287,7 +330,8 @@ func (r *Resolver) roles(item *inventory.Item, results []*rulebook.Result, bindi
 
 // boundByLines binds a role by the first line that does, as duties are: where a line is unknown, both ways are followed,
 // and of the parties that may come the organization itself goes before others.
-func boundByLines(svc *rulebook.Service, role demarc.Role, results []*rulebook.Result, roles *[demarc.NumRoles]bound) bound {
+func boundByLines(settings *rulebook.Settings, role demarc.Role, roles *[demarc.NumRoles]bound) bound {
+	svc, results := settings.Service, settings.Lines
 	chosen, some, assumed := bound{}, false, false
 	var missing []int
 	candidate := func(b bound) {
@@ -356,32 +400,53 @@ func lineBasis(l *rulebook.Line) demarc.Basis {
 	return b
 }
 
-func (r *Resolver) assignment(svc *rulebook.Service, d int, results []*rulebook.Result, roles *[demarc.NumRoles]bound) *demarc.Assignment {
+// assignment returns the answer for one duty. All that are alike are one.
+func (r *Resolver) assignment(settings *rulebook.Settings, d int, roles *[demarc.NumRoles]bound) *demarc.Assignment {
+	svc, results := settings.Service, settings.Lines
 	choice := svc.ChooseBy(d, func(line int) rulebook.Tri { return results[line].Truth }, share(roles))
-	o := choice.Outcome
-	a := &demarc.Assignment{Duty: demarc.Duties[d], Roles: o.Roles, Why: o.Why, Assumed: choice.Differs}
-	missing := map[int]bool{}
+	assumed := choice.Differs
+	var missing []int
 	for _, line := range choice.Open {
-		for _, i := range results[line].Missing {
-			missing[i] = true
-		}
+		missing = append(missing, results[line].Missing...)
 	}
-	reads := map[int]bool{}
 	for _, line := range choice.Asked {
-		if choice.Line >= 0 && line != choice.Line {
+		assumed = assumed || len(results[line].Presumed) > 0
+		missing = append(missing, results[line].Presumed...)
+	}
+	key := appendPlaces(append([]byte(svc.ID), 0), []int{d, choice.Line + 1, len(choice.Asked)})
+	for role := range demarc.Role(demarc.NumRoles) {
+		b := &roles[role]
+		if !choice.Outcome.Roles.Has(role) {
 			continue
 		}
-		for _, i := range svc.Lines[line].When.Reads {
-			reads[i] = true
+		key = append(append(key, b.party...), 0)
+		if b.basis != nil {
+			key = append(append(append(key, b.basis.Kind...), b.basis.ID...), 0)
+		}
+		if b.assumed {
+			assumed = true
+			missing = append(missing, b.missing...)
 		}
 	}
-	for _, line := range choice.Asked {
-		for _, i := range results[line].Presumed {
-			a.Assumed = true
-			missing[i] = true
-		}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	key = fmt.Appendf(appendPlaces(key, missing), "%t", assumed)
+	if known := r.shared[string(key)]; known != nil {
+		return known
 	}
-	a.Basis = append(a.Basis, rowBasis(svc, d))
+	a := r.newAssignment(svc, d, &choice, roles)
+	a.Assumed = assumed
+	for _, i := range missing {
+		a.Missing = append(a.Missing, svc.Facts[i].Name)
+	}
+	remember(r.shared, string(key), a, r.memory/assignmentSize)
+	return a
+}
+
+// newAssignment makes the answer for one duty, but for what is assumed.
+func (r *Resolver) newAssignment(svc *rulebook.Service, d int, choice *rulebook.Choice, roles *[demarc.NumRoles]bound) *demarc.Assignment {
+	o := choice.Outcome
+	a := &demarc.Assignment{Duty: demarc.Duties[d], Roles: o.Roles, Why: o.Why, Basis: []demarc.Basis{rowBasis(svc, d)}}
 	if choice.Line >= 0 {
 		a.Basis = append(a.Basis, lineBasis(svc.Lines[choice.Line]))
 	}
@@ -393,22 +458,18 @@ func (r *Resolver) assignment(svc *rulebook.Service, d int, results []*rulebook.
 		if b.basis != nil && !slices.ContainsFunc(a.Basis, func(x demarc.Basis) bool { return x.Kind == b.basis.Kind && x.ID == b.basis.ID }) {
 			a.Basis = append(a.Basis, *b.basis)
 		}
-		if b.assumed {
-			a.Assumed = true
-			for _, i := range b.missing {
-				missing[i] = true
-			}
-		}
 		a.Parts = append(a.Parts, demarc.Part{Party: b.party, Role: role, Text: o.Parts[role]})
 	}
 	r.hold(a)
-	for i := range svc.Facts {
-		if reads[i] {
-			a.Reads = append(a.Reads, svc.Facts[i].Name)
+	var reads []int
+	for _, line := range choice.Asked {
+		if choice.Line < 0 || line == choice.Line {
+			reads = append(reads, svc.Lines[line].When.Reads...)
 		}
-		if missing[i] {
-			a.Missing = append(a.Missing, svc.Facts[i].Name)
-		}
+	}
+	slices.Sort(reads)
+	for _, i := range slices.Compact(reads) {
+		a.Reads = append(a.Reads, svc.Facts[i].Name)
 	}
 	return a
 }
@@ -436,26 +497,6 @@ func (r *Resolver) hold(a *demarc.Assignment) {
 		}
 	}
 	a.Holder = demarc.HolderOf(kinds)
-}
-
-// engagement returns which of some engagements is about the organization's own part of a duty: the first in force, else
-// the first that has ended; -1 for none.
-func (r *Resolver) engagement(a *demarc.Assignment, engagements []int) int {
-	if !slices.ContainsFunc(a.Parts, func(p demarc.Part) bool { return p.Party == demarc.Self }) {
-		return -1
-	}
-	ended := -1
-	for _, i := range engagements {
-		e := &r.est.Engagements[i]
-		switch {
-		case !e.Covers(a.Duty):
-		case e.InForce(r.asOf):
-			return i
-		case e.Ended(r.asOf) && ended < 0:
-			ended = i
-		}
-	}
-	return ended
 }
 
 // engage returns the answer with the organization's own part given to a party, or with that party's engagement ended.

@@ -94,13 +94,13 @@ func item(svc *rulebook.Service, table *inventory.Table, facts []demarc.Fact) *i
 	}
 }
 
-func resolve(t rapid.TB, r *responsibility.Resolver, i *inventory.Item) []*demarc.Assignment {
+func resolve(t rapid.TB, cases *responsibility.Cases, i *inventory.Item) []*demarc.Assignment {
 	t.Helper()
-	p, err := r.Resolve(i)
+	c, err := cases.Of(i)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.Assignments
+	return cases.Profile(c).Assignments
 }
 
 // unknown are the facts of a service of which nothing is known but what is presumed.
@@ -230,7 +230,7 @@ func valueFor(t *rapid.T, svc *rulebook.Service, i int) demarc.Value {
 // learning draws facts of a service, forgets some of them, and holds what learning them again may do: it never moves a
 // duty to the organization that the unknown reading had left with somebody else, and changes no answer that was not
 // assumed. What is presumed counts as known, and stays.
-func learning(t *rapid.T, svc *rulebook.Service, r *responsibility.Resolver, table *inventory.Table) {
+func learning(t *rapid.T, svc *rulebook.Service, cases *responsibility.Cases, table *inventory.Table) {
 	full := make([]demarc.Fact, len(svc.Facts))
 	part := unknown(svc)
 	for i := range full {
@@ -243,7 +243,7 @@ func learning(t *rapid.T, svc *rulebook.Service, r *responsibility.Resolver, tab
 			part[i] = full[i]
 		}
 	}
-	before, after := resolve(t, r, item(svc, table, part)), resolve(t, r, item(svc, table, full))
+	before, after := resolve(t, cases, item(svc, table, part)), resolve(t, cases, item(svc, table, full))
 	for i := range before {
 		one(t, before[i], i)
 		one(t, after[i], i)
@@ -287,10 +287,10 @@ func TestLearningIsCautious(t *testing.T) {
 			t.Fatal(err)
 		}
 		bindings := rapid.SampledFrom([]string{"", "bindings: [{host: self}]", "bindings: [{operator: self}]", "bindings: [{where: tags.team == 'web', supplier: self}, {host: nobody}]"}).Draw(t, "estate")
-		r := responsibility.New(book, parsed(t, book, bindings), asOf)
+		cases := responsibility.New(book, parsed(t, book, bindings), asOf).Cases()
 		table := inventory.NewTable()
 		for range 8 {
-			learning(t, svc, r, table)
+			learning(t, svc, cases, table)
 		}
 	})
 }
@@ -301,14 +301,14 @@ func TestBuiltInCatalogIsCautious(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := responsibility.New(book, &estate.Estate{}, asOf)
+	cases := responsibility.New(book, &estate.Estate{}, asOf).Cases()
 	table := inventory.NewTable()
 	for _, svc := range book.Services() {
 		if err := svc.Compile(); err != nil {
 			t.Fatal(err)
 		}
 		t.Run(string(svc.ID), func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) { learning(t, svc, r, table) })
+			rapid.Check(t, func(t *rapid.T) { learning(t, svc, cases, table) })
 		})
 	}
 }
@@ -327,7 +327,7 @@ func TestEngagements(t *testing.T) {
 		"  - {id: e1, party: nightwatch, takes: [guest.*, platform.*, data.sharing], excludes: [guest.hardening], from: 2026-01-10, until: 2026-01-20}\n" +
 		"  - {id: e2, party: other, takes: [guest.patching], from: 2026-01-15, until: 2026-01-25}\n"
 	est := parsed(t, book, text)
-	plain := resolve(t, responsibility.New(book, &estate.Estate{}, asOf), it)
+	plain := resolve(t, responsibility.New(book, &estate.Estate{}, asOf).Cases(), it)
 	for _, c := range []struct{ day, patching, hardening, sharing, lapsed string }{
 		{"2026-01-09T23:59:59Z", "self", "self", "aws self", ""},
 		{"2026-01-10T00:00:00Z", "nightwatch", "self", "aws nightwatch", ""},
@@ -339,7 +339,7 @@ func TestEngagements(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := resolve(t, responsibility.New(book, est, day), it)
+		got := resolve(t, responsibility.New(book, est, day).Cases(), it)
 		for id, want := range map[demarc.DutyID]string{"guest.patching": c.patching, "guest.hardening": c.hardening, "data.sharing": c.sharing, "platform.patching": "aws"} {
 			if parties := strings.Trim(fmt.Sprint(at(got, id).Parties), "[]"); parties != want {
 				t.Errorf("%s: %s is held by %s, want %s", c.day, id, parties, want)
@@ -356,7 +356,7 @@ func TestEngagements(t *testing.T) {
 			}
 		}
 	}
-	if n := responsibility.New(book, est, asOf).Unused(); len(n) != 2 {
+	if n := responsibility.New(book, est, asOf).Notes(); len(n) != 2 {
 		t.Errorf("engagements that take nothing are told: %v", n)
 	}
 }
@@ -390,7 +390,7 @@ func TestBindings(t *testing.T) {
 		{"a binding goes before a line", "parties: {colo: {title: C, kind: vendor}}\nbindings: [{site: colo}]", yes, "colo", "aws", "aws", "shared", false},
 		{"nobody", "bindings: [{operator: nobody}]", no, "aws", "aws", "nobody", "customer", false},
 	} {
-		got := resolve(t, responsibility.New(book, parsed(t, book, c.bindings), asOf), item(svc, table, facts(c.a)))
+		got := resolve(t, responsibility.New(book, parsed(t, book, c.bindings), asOf).Cases(), item(svc, table, facts(c.a)))
 		for id, want := range map[demarc.DutyID]string{"facility.access": c.site, "host.patching": c.host, "platform.patching": c.operator} {
 			if parties := at(got, id).Parties; len(parties) != 1 || string(parties[0]) != want {
 				t.Errorf("%s: %s is held by %v, want %s", c.name, id, parties, want)
@@ -412,16 +412,16 @@ func TestNodes(t *testing.T) {
 	it := item(svc, inventory.NewTable(), unknown(svc))
 	it.Resource.Provider = "dc"
 	it.Roles = &inventory.ObservedRoles{Host: "aws", Operator: "aws"}
-	got := resolve(t, responsibility.New(book, &estate.Estate{}, asOf), it)
+	got := resolve(t, responsibility.New(book, &estate.Estate{}, asOf).Cases(), it)
 	if h, o := at(got, "host.patching"), at(got, "platform.patching"); h.Holder != demarc.HeldByProvider || o.Holder != demarc.HeldByProvider || h.Basis[len(h.Basis)-1].Kind != demarc.BasisNodes {
 		t.Errorf("host %v, operator %v", h.Parties, o.Parties)
 	}
-	got = resolve(t, responsibility.New(book, parsed(t, book, "bindings: [{host: self}]"), asOf), it)
+	got = resolve(t, responsibility.New(book, parsed(t, book, "bindings: [{host: self}]"), asOf).Cases(), it)
 	if h, f := at(got, "host.patching"), at(got, "facility.access"); h.Holder != demarc.HeldByCustomer || f.Holder != demarc.HeldByCustomer {
 		t.Errorf("bound: host %v, site %v", h.Parties, f.Parties)
 	}
 	it.Roles = &inventory.ObservedRoles{Host: demarc.Self, Assumed: true}
-	got = resolve(t, responsibility.New(book, &estate.Estate{}, asOf), it)
+	got = resolve(t, responsibility.New(book, &estate.Estate{}, asOf).Cases(), it)
 	if h := at(got, "host.patching"); h.Holder != demarc.HeldByCustomer || !h.Assumed {
 		t.Errorf("nodes that name nobody: %+v", h)
 	}
@@ -450,8 +450,8 @@ func TestLineChangesOnlyWhatItMatches(t *testing.T) {
 		first := with.Lines[0].When.Eval(with, rulebook.FactList(facts), asOf)
 		second := with.Lines[1].When.Eval(with, rulebook.FactList(facts), asOf)
 		decided := moved == duties[0] && first.Truth == rulebook.True
-		old := resolve(t, responsibility.New(before, &estate.Estate{}, asOf), item(before.Service("aws/thing"), inventory.NewTable(), facts))
-		got := resolve(t, responsibility.New(after, &estate.Estate{}, asOf), item(with, inventory.NewTable(), facts))
+		old := resolve(t, responsibility.New(before, &estate.Estate{}, asOf).Cases(), item(before.Service("aws/thing"), inventory.NewTable(), facts))
+		got := resolve(t, responsibility.New(after, &estate.Estate{}, asOf).Cases(), item(with, inventory.NewTable(), facts))
 		for i := range old {
 			if string(old[i].Duty) == moved && !decided && (second.Truth != rulebook.False || len(second.Presumed) > 0) {
 				continue

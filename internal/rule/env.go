@@ -9,6 +9,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/debug"
 	"cel.dev/cel-go/common/types"
 
 	"github.com/demarc/demarc"
@@ -26,6 +27,8 @@ type Env struct {
 	name  string
 	facts []Field // sorted by name
 	built func() (builtEnv, error)
+	mu    sync.Mutex
+	atoms map[string]*Atom // by their text
 }
 
 // builtEnv is what compiling takes.
@@ -45,7 +48,7 @@ func NewEnv(name string, facts []Field) (*Env, error) {
 	if err := checkFields("fact", facts); err != nil {
 		return nil, fmt.Errorf("declare the facts of %s: %w", name, err)
 	}
-	e := &Env{name: name, facts: facts}
+	e := &Env{name: name, facts: facts, atoms: map[string]*Atom{}}
 	e.built = sync.OnceValues(e.build)
 	return e, nil
 }
@@ -129,23 +132,48 @@ func (e *Env) Compile(src Source, want demarc.Type) (*Program, error) {
 	if len(c.errs) > 0 {
 		return nil, c.errs.err()
 	}
-	run, bounded, err := programs(env, checked)
-	if err != nil {
-		return nil, append(c.errs, src.at(0, 0, err.Error()))
+	p := &Program{src: src, want: want, constants: constants}
+	p.formula = split(checked.NativeRep().Expr(), func(x celast.Expr) Formula {
+		atom := e.atom(env, checked.NativeRep(), x, want, built.records)
+		p.parts = append(p.parts, part{Atom: atom})
+		p.names = append(p.names, atom.names...)
+		return Formula{atom: len(p.parts) - 1}
+	})
+	slices.Sort(p.names)
+	p.names = slices.Compact(p.names)
+	for i := range p.parts {
+		for _, name := range p.parts[i].names {
+			at, _ := slices.BinarySearch(p.names, name)
+			p.parts[i].facts = append(p.parts[i].facts, at)
+		}
 	}
-	p := &Program{src: src, want: want, constants: constants, run: run, bounded: bounded}
-	p.bind(checked.NativeRep(), e.facts, built.records)
 	return p, nil
 }
 
-// programs returns what evaluates a checked expression, and what does the same counting its steps, which takes twice
-// as long and is made when it is first needed.
-func programs(env *cel.Env, checked *cel.Ast) (run cel.Program, bounded func() (cel.Program, error), err error) {
-	run, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize))
+// atom returns the atom of a part of a checked expression.
+func (e *Env) atom(env *cel.Env, checked *celast.AST, x celast.Expr, want demarc.Type, records *recordTypes) *Atom {
+	key := debug.ToDebugString(x)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if a := e.atoms[key]; a != nil && a.want == want {
+		return a
+	}
+	a := &Atom{want: want}
+	a.run, a.bounded = programs(env, checked, x)
+	a.bind(x, e.facts, records)
+	e.atoms[key] = a
+	return a
+}
+
+// programs returns what evaluates a part of a checked expression, and what does the same counting its steps, which
+// takes twice as long. Each is made when it is first needed.
+func programs(env *cel.Env, checked *celast.AST, x celast.Expr) (run, bounded func() (cel.Program, error)) {
+	part := celast.NewCheckedAST(celast.NewAST(x, checked.SourceInfo()), checked.TypeMap(), checked.ReferenceMap())
+	run = sync.OnceValues(func() (cel.Program, error) { return env.PlanProgram(part, cel.EvalOptions(cel.OptOptimize)) })
 	bounded = sync.OnceValues(func() (cel.Program, error) {
-		return env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(MaxCost))
+		return env.PlanProgram(part, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(MaxCost))
 	})
-	return run, bounded, err
+	return run, bounded
 }
 
 // wanted reports whether a result of CEL type got can be a value of type want. An empty list literal is a list of

@@ -49,6 +49,33 @@ func TestKnownAnswersNeverChange(t *testing.T) {
 	})
 }
 
+// A condition taken apart into atoms is what CEL makes of the whole, with the same facts missing.
+func TestFormulaIsCEL(t *testing.T) {
+	e := env(t)
+	rapid.Check(t, func(t *rapid.T) {
+		text := condition(3).Draw(t, "condition")
+		p, err := e.Compile(source(text), demarc.TypeBool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := e.Compile(source("true ? "+text+" : false"), demarc.TypeBool)
+		if err != nil {
+			t.Skip(err) // nested too deep
+		}
+		part := facts{}
+		for _, name := range p.Facts() {
+			i := slices.IndexFunc(fields, func(f rule.Field) bool { return f.Name == name })
+			if rapid.IntRange(0, 2).Draw(t, "known "+name) > 0 {
+				part[name] = blur(t, value(&fields[i]).Draw(t, name))
+			}
+		}
+		got, want := p.Eval(part.of(p), asOf), whole.Eval(part.of(whole), asOf)
+		if got.Truth() != want.Truth() || !slices.Equal(got.Missing, want.Missing) {
+			t.Fatalf("%s is %v, %v, %v with %v; as one piece %v, %v, %v", text, got.Value, got.Missing, got.Err, part, want.Value, want.Missing, want.Err)
+		}
+	})
+}
+
 // condition makes conditions over the facts of env, of every operator and macro that may meet an unknown.
 func condition(depth int) *rapid.Generator[string] {
 	atom := rapid.SampledFrom([]string{

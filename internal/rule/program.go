@@ -23,8 +23,23 @@ type Program struct {
 	src       Source
 	want      demarc.Type
 	constants map[string][]demarc.Value
-	run       cel.Program
-	bounded   func() (cel.Program, error) // the same, counting its steps; for lists longer than was estimated
+	names     []string // of the facts that are read, sorted
+	formula   Formula
+	parts     []part // the atoms of the formula
+}
+
+// part is an atom with the places of its facts among those of the Program.
+type part struct {
+	*Atom
+	facts []int
+}
+
+// Atom is an expression without && and so on at its top. Equal atoms of one Env are one. It is immutable and safe for
+// concurrent use.
+type Atom struct {
+	want    demarc.Type
+	run     func() (cel.Program, error)
+	bounded func() (cel.Program, error) // the same, counting its steps; for lists longer than was estimated
 
 	names    []string // of the facts that are read, sorted
 	fields   []*Field // their declarations
@@ -36,7 +51,7 @@ type Program struct {
 // variable is a name in the checked expression, and what it stands for.
 type variable struct {
 	name string
-	fact int // index in Program.names
+	fact int // index in Atom.names
 	half half
 }
 
@@ -64,11 +79,25 @@ func (r Result) True() bool { return r.Value.Type() == demarc.TypeBool && r.Valu
 // False reports whether the expression is a condition that is known not to hold.
 func (r Result) False() bool { return r.Value.Type() == demarc.TypeBool && !r.Value.AsBool() }
 
+// Truth returns what the result of a condition is in one word.
+func (r Result) Truth() Truth {
+	switch {
+	case r.Err != nil:
+		return Failed
+	case r.True():
+		return True
+	case r.False():
+		return False
+	default:
+		return Unknown
+	}
+}
+
 // bind finds the variables that the expression reads.
-func (p *Program) bind(a *celast.AST, facts []Field, records *recordTypes) {
+func (a *Atom) bind(e celast.Expr, facts []Field, records *recordTypes) {
 	vars := make(map[string]half)    // by the name of the variable
 	names := make(map[string]string) // of the facts, by the name of the variable
-	walk(a.Expr(), func(e celast.Expr) {
+	walk(e, func(e celast.Expr) {
 		name, ok := factOf(e)
 		if !ok {
 			return
@@ -81,16 +110,16 @@ func (p *Program) bind(a *celast.AST, facts []Field, records *recordTypes) {
 		}
 		vars[e.AsIdent()], names[e.AsIdent()] = h, name
 	})
-	p.names = slices.Compact(slices.Sorted(maps.Values(names)))
-	for i, name := range p.names {
+	a.names = slices.Compact(slices.Sorted(maps.Values(names)))
+	for i, name := range a.names {
 		at, _ := slices.BinarySearchFunc(facts, name, func(f Field, name string) int { return strings.Compare(f.Name, name) })
-		p.fields = append(p.fields, &facts[at])
-		p.records = append(p.records, records.types[recordName(name)])
-		p.unknowns = append(p.unknowns, types.NewUnknown(int64(i), types.NewAttributeTrail(name)))
+		a.fields = append(a.fields, &facts[at])
+		a.records = append(a.records, records.types[recordName(name)])
+		a.unknowns = append(a.unknowns, types.NewUnknown(int64(i), types.NewAttributeTrail(name)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		fact, _ := slices.BinarySearch(p.names, names[name])
-		p.vars = append(p.vars, variable{name, fact, vars[name]})
+		fact, _ := slices.BinarySearch(a.names, names[name])
+		a.vars = append(a.vars, variable{name, fact, vars[name]})
 	}
 }
 
@@ -113,6 +142,18 @@ func (p *Program) Facts() []string { return p.names }
 //   - ageDays(facts.created) > 90 is an int, of days, of "created"
 func (p *Program) Constants() map[string][]demarc.Value { return p.constants }
 
+// Formula returns the expression as a formula of Atoms; one that is no condition is an atom itself.
+func (p *Program) Formula() *Formula { return &p.formula }
+
+// Atoms returns the atoms of the formula, by their numbers in it.
+func (p *Program) Atoms() []*Atom {
+	out := make([]*Atom, len(p.parts))
+	for i := range p.parts {
+		out[i] = p.parts[i].Atom
+	}
+	return out
+}
+
 // Eval evaluates the expression over the facts that it reads, in the order of Facts, as of a date. Facts that are
 // not known, lists with elements that are not known, and fields that a record does not have are unknowns, and the
 // answer is a value only if it is the same whatever they are.
@@ -120,16 +161,72 @@ func (p *Program) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	if len(facts) != len(p.names) {
 		panic(fmt.Sprintf("rule: Eval got %d facts, the expression reads %d", len(facts), len(p.names)))
 	}
-	run := p.run
-	if manyElements(facts) {
-		var err error
-		if run, err = p.bounded(); err != nil {
-			return p.failed(err)
+	if p.formula.op == "" { // the facts of its one atom are its own
+		return p.told(p.parts[0].Eval(facts, asOf))
+	}
+	results := make([]*Result, len(p.parts))
+	atom := func(i int) *Result {
+		if results[i] == nil {
+			var buf [4]demarc.Fact
+			in := buf[:0]
+			for _, at := range p.parts[i].facts {
+				in = append(in, facts[at])
+			}
+			r := p.parts[i].Eval(in, asOf)
+			results[i] = &r
 		}
+		return results[i]
+	}
+	truth := func(i int) Truth { return atom(i).Truth() }
+	var out Result
+	switch p.formula.Eval(truth) {
+	case True:
+		out.Value = demarc.Bool(true)
+	case False:
+		out.Value = demarc.Bool(false)
+	default:
+		p.formula.Why(truth, func(i int) {
+			if r := atom(i); r.Err == nil {
+				out.Missing = append(out.Missing, r.Missing...)
+			} else if out.Err == nil {
+				out.Err = r.Err
+			}
+		})
+		slices.Sort(out.Missing)
+		out.Missing = slices.Compact(out.Missing)
+	}
+	return p.told(out)
+}
+
+// told says of a failure where it came from.
+func (p *Program) told(r Result) Result {
+	if r.Err != nil {
+		r.Err = p.Failure(r.Err)
+	}
+	return r
+}
+
+// Failure returns what an atom of the expression failed with as a failure of the expression.
+func (p *Program) Failure(err error) error {
+	return fmt.Errorf("%s:%d:%d: evaluate %q: %w", p.src.File, p.src.Line, p.src.Column, p.src.Text, err)
+}
+
+// Facts returns the names of the facts that the atom reads, sorted. Eval takes them in this order.
+func (a *Atom) Facts() []string { return a.names }
+
+// Eval evaluates the atom, as Program.Eval does.
+func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
+	program := a.run
+	if manyElements(facts) {
+		program = a.bounded
+	}
+	run, err := program()
+	if err != nil {
+		return Result{Err: err}
 	}
 	e := evaluations.Get().(*evaluation)
-	e.program, e.facts, e.asOf = p, facts, asOf
-	e.values = append(e.values[:0], make([]ref.Val, len(p.vars))...)
+	e.atom, e.facts, e.asOf = a, facts, asOf
+	e.values = slices.Grow(e.values[:0], len(a.vars))[:len(a.vars)]
 	defer e.release()
 
 	// CEL knows unknowns itself: a variable may resolve to a types.Unknown, wherever it is used. The other way,
@@ -137,26 +234,22 @@ func (p *Program) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	// say that a field of one record is unknown and the same field of the next is not.
 	out, _, err := run.Eval(e)
 	if err != nil {
-		return p.failed(err)
+		return Result{Err: err}
 	}
 	if u, ok := out.(*types.Unknown); ok {
-		return Result{Missing: p.missing(u)}
+		return Result{Missing: a.missing(u)}
 	}
-	v, err := demarcValue(out, p.want)
+	v, err := demarcValue(out, a.want)
 	if err != nil {
-		return p.failed(err)
+		return Result{Err: err}
 	}
 	return Result{Value: v}
 }
 
-func (p *Program) failed(err error) Result {
-	return Result{Err: fmt.Errorf("%s:%d:%d: evaluate %q: %w", p.src.File, p.src.Line, p.src.Column, p.src.Text, err)}
-}
-
-func (p *Program) missing(u *types.Unknown) []string {
+func (a *Atom) missing(u *types.Unknown) []string {
 	var names []string
 	for _, id := range u.IDs() {
-		names = append(names, p.names[id])
+		names = append(names, a.names[id])
 	}
 	return names
 }
@@ -183,10 +276,10 @@ func manyElements(facts []demarc.Fact) bool {
 
 // evaluation gives CEL the variables of one Eval. It implements interpreter.FunctionActivation.
 type evaluation struct {
-	program *Program
-	facts   []demarc.Fact
-	asOf    time.Time
-	values  []ref.Val // of the variables, each made when it is first read
+	atom   *Atom
+	facts  []demarc.Fact
+	asOf   time.Time
+	values []ref.Val // of the variables, each made when it is first read
 }
 
 var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
@@ -202,12 +295,12 @@ func (e *evaluation) Parent() interpreter.Activation { return nil }
 
 // ResolveName implements interpreter.Activation.
 func (e *evaluation) ResolveName(name string) (any, bool) {
-	for i := range e.program.vars {
-		if e.program.vars[i].name != name {
+	for i := range e.atom.vars {
+		if e.atom.vars[i].name != name {
 			continue
 		}
 		if e.values[i] == nil {
-			e.values[i] = e.value(e.program.vars[i])
+			e.values[i] = e.value(e.atom.vars[i])
 		}
 		return e.values[i], true
 	}
@@ -223,7 +316,7 @@ func (e *evaluation) ResolveFunction(name string) (functions.LateBoundOp, bool) 
 }
 
 func (e *evaluation) value(v variable) ref.Val {
-	f, unknown := e.facts[v.fact], e.program.unknowns[v.fact]
+	f, unknown := e.facts[v.fact], e.atom.unknowns[v.fact]
 	switch {
 	case !f.Known():
 		return unknown
@@ -232,6 +325,6 @@ func (e *evaluation) value(v variable) ref.Val {
 	case v.half == open:
 		return types.False
 	default:
-		return celValue(f.Value, e.program.fields[v.fact], e.program.records[v.fact], unknown)
+		return celValue(f.Value, e.atom.fields[v.fact], e.atom.records[v.fact], unknown)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
@@ -35,11 +36,19 @@ var whereEnv = sync.OnceValues(func() (*cel.Env, error) {
 // Where is a condition of an estate on what identifies a resource. It is immutable and safe for concurrent use.
 // A nil Where matches everything.
 type Where struct {
-	src      Source
-	run      cel.Program
-	bounded  func() (cel.Program, error) // for a resource with more tags than was estimated
-	identity bool
-	needs    map[string][]string
+	src       Source
+	formula   Formula
+	questions []*Question // the atoms of the formula
+}
+
+// Question is an atom of a Where. It is immutable and safe for concurrent use.
+type Question struct {
+	Variable string   // the one that it reads: "account", or "tags.team"; "" if it reads several
+	Is       []string // it asks whether the variable is one of these; nil if it asks anything else
+
+	of           func(text, part string) bool // it asks this of the variable and part; nil if CEL knows
+	part         string
+	run, bounded func() (cel.Program, error)
 }
 
 // CompileWhere compiles a condition over provider, source, account, region, service, type, name, id and tags.
@@ -60,18 +69,52 @@ func CompileWhere(src Source) (*Where, error) {
 	if len(c.errs) > 0 {
 		return nil, c.errs.err()
 	}
-	run, bounded, err := programs(env, checked)
-	if err != nil {
-		return nil, append(c.errs, src.at(0, 0, err.Error()))
-	}
-	w := &Where{src: src, run: run, bounded: bounded}
-	walk(checked.NativeRep().Expr(), func(e celast.Expr) {
-		if e.Kind() == celast.IdentKind && slices.Contains([]string{"name", "id", "tags"}, e.AsIdent()) {
-			w.identity = true
+	w := &Where{src: src}
+	w.formula = split(checked.NativeRep().Expr(), func(x celast.Expr) Formula {
+		q, not := newQuestion(x)
+		if q == nil {
+			q = &Question{Variable: onlyVariable(x)}
+			q.run, q.bounded = programs(env, checked.NativeRep(), x)
 		}
+		w.questions = append(w.questions, q)
+		f := Formula{atom: len(w.questions) - 1}
+		if not {
+			f = Formula{op: operators.LogicalNot, args: []Formula{f}}
+		}
+		return f
 	})
-	w.needs = needs(checked.NativeRep().Expr())
 	return w, nil
+}
+
+// OneOf returns a condition that is true where a variable is one of some values.
+func OneOf(variable string, values []string) *Where {
+	return &Where{questions: []*Question{{Variable: variable, Is: append([]string{}, values...)}}}
+}
+
+// Among returns a condition that is true where a variable is one of some values, or begins with one that ends in a star.
+func Among(variable string, globs []string) *Where {
+	w := &Where{formula: Formula{op: operators.LogicalOr}}
+	for _, glob := range globs {
+		q := &Question{Variable: variable, Is: []string{glob}}
+		if prefix, all := strings.CutSuffix(glob, "*"); all {
+			q = &Question{Variable: variable, of: strings.HasPrefix, part: prefix}
+		}
+		w.formula.args = append(w.formula.args, Formula{atom: len(w.questions)})
+		w.questions = append(w.questions, q)
+	}
+	return w
+}
+
+// Both returns a condition that is true where both conditions are.
+func Both(a, b *Where) *Where {
+	w := &Where{formula: Formula{op: operators.LogicalAnd}}
+	for _, x := range []*Where{a, b} {
+		if x != nil {
+			w.formula.args = append(w.formula.args, x.formula.moved(len(w.questions)))
+			w.questions = append(w.questions, x.questions...)
+		}
+	}
+	return w
 }
 
 func (w *Where) String() string {
@@ -84,90 +127,150 @@ func (w *Where) String() string {
 // Match reports whether the condition holds for r. One that fails, such as an index past the end of a list, does
 // not hold.
 func (w *Where) Match(r *demarc.Resource) bool {
+	return w == nil || w.formula.Eval(func(i int) Truth { return w.questions[i].Ask(r) }) == True
+}
+
+// Questions returns the atoms of the condition. What they come to for a resource decides whether it holds.
+func (w *Where) Questions() []*Question {
 	if w == nil {
-		return true
+		return nil
 	}
-	run := w.run
+	return w.questions
+}
+
+// Ask returns what the question comes to for a resource.
+func (q *Question) Ask(r *demarc.Resource) Truth {
+	switch {
+	case q.Is != nil:
+		return truth(slices.Contains(q.Is, ValueOf(r, q.Variable)))
+	case q.of != nil:
+		return truth(q.of(ValueOf(r, q.Variable), q.part))
+	}
+	program := q.run
 	if len(r.Tags) > 2*maxElements && r.Tags.Len() > maxElements {
-		var err error
-		if run, err = w.bounded(); err != nil {
-			return false
-		}
+		program = q.bounded
 	}
-	out, _, err := run.Eval((*resourceVars)(r))
-	return err == nil && out == types.True
+	run, err := program()
+	if err != nil {
+		return Failed
+	}
+	switch out, _, err := run.Eval((*resourceVars)(r)); {
+	case err != nil:
+		return Failed
+	default:
+		return truth(out == types.True)
+	}
 }
 
-// AsksIdentity reports whether the condition reads the name, the id or the tags of a resource. One that does not
-// has the same answer for every resource of the same provider, source, account, region, service and type.
-func (w *Where) AsksIdentity() bool { return w != nil && w.identity }
-
-// Needs returns, for some variables, the values of which a resource must have one for the condition to hold, so that
-// conditions can be found by value. A tag is "tags.team". A variable that is not in the map may have any value; an
-// empty map says nothing.
-func (w *Where) Needs() map[string][]string {
-	if w == nil {
-		return nil
+func truth(b bool) Truth {
+	if b {
+		return True
 	}
-	return w.needs
+	return False
 }
 
-// needs returns what must be so for e to be true.
-func needs(e celast.Expr) map[string][]string {
+// ValueOf returns the value of a variable of a Where: "account", or "tags.team".
+func ValueOf(r *demarc.Resource, variable string) string {
+	switch variable {
+	case "provider":
+		return r.Provider
+	case "source":
+		return r.Source
+	case "account":
+		return r.Account
+	case "region":
+		return r.Region
+	case "service":
+		return string(r.Service)
+	case "type":
+		return r.Type
+	case "name":
+		return r.Name
+	case "id":
+		return string(r.ID)
+	default:
+		return r.Tags.Get(strings.TrimPrefix(variable, tagPrefix))
+	}
+}
+
+const tagPrefix = "tags."
+
+// newQuestion returns the question that e asks if it compares one variable with what is written out, and whether its
+// answer is to be turned round; nil for anything else.
+func newQuestion(e celast.Expr) (q *Question, not bool) {
 	if e.Kind() != celast.CallKind {
-		return nil
+		return nil, false
 	}
 	call := e.AsCall()
-	args := call.Args()
-	switch call.FunctionName() {
-	case operators.Equals:
-		for i := range args {
-			if value, ok := literalString(args[1-i]); ok && variableName(args[i]) != "" {
-				return map[string][]string{variableName(args[i]): {value}}
-			}
-		}
-	case operators.In:
-		name := variableName(args[0])
-		if name == "" || args[1].Kind() != celast.ListKind {
-			return nil
-		}
-		var values []string
-		for _, x := range args[1].AsList().Elements() {
-			value, ok := literalString(x)
-			if !ok {
-				return nil
-			}
-			values = append(values, value)
-		}
-		return map[string][]string{name: values}
-	case operators.LogicalAnd: // either side's needs are needs; the shorter list of a name that both have is enough
-		out := make(map[string][]string)
-		for _, arg := range args {
-			for name, values := range needs(arg) {
-				if have, ok := out[name]; !ok || len(values) < len(have) {
-					out[name] = values
-				}
-			}
-		}
-		return out
-	case operators.LogicalOr: // only what both sides need
-		out := needs(args[0])
-		for _, arg := range args[1:] {
-			other := needs(arg)
-			for name, values := range out {
-				more, ok := other[name]
-				if !ok {
-					delete(out, name)
-					continue
-				}
-				joined := slices.Concat(values, more)
-				slices.Sort(joined)
-				out[name] = slices.Compact(joined)
-			}
-		}
-		return out
+	operands := children(e)
+	if len(operands) != 2 {
+		return nil, false
 	}
-	return nil
+	name, text := variableName(operands[0]), operands[1]
+	if name == "" && (call.FunctionName() == operators.Equals || call.FunctionName() == operators.NotEquals) {
+		name, text = variableName(operands[1]), operands[0]
+	}
+	if name == "" {
+		return nil, false
+	}
+	value, written := literalString(text)
+	asks := map[string]func(text, part string) bool{"startsWith": strings.HasPrefix, "endsWith": strings.HasSuffix, "contains": strings.Contains}
+	switch f := call.FunctionName(); {
+	case f == operators.In:
+		if values, ok := literalStrings(text); ok {
+			return &Question{Variable: name, Is: values}, false
+		}
+	case !written:
+	case f == operators.Equals, f == operators.NotEquals:
+		return &Question{Variable: name, Is: []string{value}}, f == operators.NotEquals
+	case asks[f] != nil:
+		return &Question{Variable: name, of: asks[f], part: value}, false
+	}
+	return nil, false
+}
+
+func literalStrings(list celast.Expr) ([]string, bool) {
+	if list.Kind() != celast.ListKind {
+		return nil, false
+	}
+	values := []string{}
+	for _, x := range list.AsList().Elements() {
+		value, ok := literalString(x)
+		if !ok {
+			return nil, false
+		}
+		values = append(values, value)
+	}
+	return values, true
+}
+
+// onlyVariable returns the variable that e reads, "" if it reads several, or the tags otherwise than by a key.
+func onlyVariable(e celast.Expr) string {
+	only, several := "", false
+	var visit func(celast.Expr)
+	visit = func(x celast.Expr) {
+		name := variableName(x)
+		switch {
+		case name != "":
+			several = several || only != "" && only != name
+			only = name
+		case x.Kind() == celast.IdentKind && x.AsIdent() == "tags":
+			several = true
+		default:
+			for _, child := range children(x) {
+				visit(child)
+			}
+		}
+	}
+	visit(e)
+	switch {
+	case several:
+		return ""
+	case only == "": // it is the same for all resources, so for all of one provider
+		return "provider"
+	default:
+		return only
+	}
 }
 
 // variableName returns the name of a variable or a tag, or "".
@@ -179,7 +282,7 @@ func variableName(e celast.Expr) string {
 		}
 	case celast.SelectKind:
 		if s := e.AsSelect(); s.Operand().Kind() == celast.IdentKind && s.Operand().AsIdent() == "tags" {
-			return "tags." + s.FieldName()
+			return tagPrefix + s.FieldName()
 		}
 	case celast.CallKind:
 		call := e.AsCall()
@@ -187,7 +290,7 @@ func variableName(e celast.Expr) string {
 			return ""
 		}
 		if key, ok := literalString(call.Args()[1]); ok {
-			return "tags." + key
+			return tagPrefix + key
 		}
 	default:
 	}

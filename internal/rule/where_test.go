@@ -2,9 +2,11 @@ package rule_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rule"
@@ -17,48 +19,45 @@ var database = &demarc.Resource{
 
 func TestWhere(t *testing.T) {
 	for _, tt := range []struct {
-		where    string
-		want     bool
-		identity bool
-		needs    map[string][]string
+		where string
+		want  bool
+		asks  string // the variables of its atoms; * for one that CEL evaluates, - for one that reads several
 	}{
-		{`true`, true, false, nil},
-		{`provider == 'aws'`, true, false, map[string][]string{"provider": {"aws"}}},
-		{`'azure' == provider`, false, false, map[string][]string{"provider": {"azure"}}},
-		{`provider in ['aws', 'azure']`, true, false, map[string][]string{"provider": {"aws", "azure"}}},
-		{`service.startsWith('aws/') && region != 'us-east-1'`, true, false, map[string][]string{}},
-		{
-			`source == 'prod' && account == '111122223333' && type == 'AWS::RDS::DBInstance'`, true, false,
-			map[string][]string{"source": {"prod"}, "account": {"111122223333"}, "type": {"AWS::RDS::DBInstance"}},
-		},
-		{`name == 'orders'`, true, true, map[string][]string{"name": {"orders"}}},
-		{`id.endsWith(':db:orders')`, true, true, nil},
-		{`tags.team == 'payments'`, true, true, map[string][]string{"tags.team": {"payments"}}},
-		{`tags['cost:centre'] == '7'`, true, true, map[string][]string{"tags.cost:centre": {"7"}}},
+		{`true`, true, "provider*"},
+		{`provider == 'aws'`, true, "provider"},
+		{`'azure' == provider`, false, "provider"},
+		{`provider in ['aws', 'azure']`, true, "provider"},
+		{`provider in []`, false, "provider"},
+		{`service.startsWith('aws/') && region != 'us-east-1'`, true, "service region"},
+		{`source == 'prod' && account == '111122223333' && type == 'AWS::RDS::DBInstance'`, true, "source account type"},
+		{`name == 'orders'`, true, "name"},
+		{`name.contains('rder') && !name.endsWith('x')`, true, "name name"},
+		{`id.endsWith(':db:orders')`, true, "id"},
+		{`tags.team == 'payments'`, true, "tags.team"},
+		{`tags['cost:centre'] == '7'`, true, "tags.cost:centre"},
+		{`region.matches('^eu-')`, true, "region*"},
+		{`name == tags.Name`, false, "-"},
+		{`provider == 'aws' || name == tags.Name`, true, "provider -"},
 
 		// A tag that is not there is empty.
-		{`tags.owner == 'x'`, false, true, map[string][]string{"tags.owner": {"x"}}},
-		{`tags.owner != 'x'`, true, true, nil},
-		{`tags.owner == ''`, true, true, map[string][]string{"tags.owner": {""}}},
-		{`tags['no such tag'].lowerAscii() == ''`, true, true, nil},
-		{`'owner' in tags`, false, true, nil},
-		{`'team' in tags`, true, true, nil},
-		{`tags.exists(k, k == 'team' && tags[k] == 'payments')`, true, true, nil},
-		{`size(tags) == 2`, true, true, nil},
+		{`tags.owner == 'x'`, false, "tags.owner"},
+		{`tags.owner != 'x'`, true, "tags.owner"},
+		{`tags.owner == ''`, true, "tags.owner"},
+		{`tags['no such tag'].lowerAscii() == ''`, true, "tags.no such tag*"},
+		{`'owner' in tags`, false, "-"},
+		{`'team' in tags`, true, "-"},
+		{`tags.exists(k, k == 'team' && tags[k] == 'payments')`, true, "-"},
+		{`size(tags) == 2`, true, "-"},
 
-		// What a condition needs is what all its ways to hold need.
-		{
-			`provider == 'aws' && (service == 'aws/s3' || service in ['aws/rds', 'aws/s3'])`, true, false,
-			map[string][]string{"provider": {"aws"}, "service": {"aws/rds", "aws/s3"}},
-		},
-		{`provider == 'aws' || service == 'aws/s3'`, true, false, map[string][]string{}},
-		{`provider in ['aws', 'gcp'] && provider == 'aws'`, true, false, map[string][]string{"provider": {"aws"}}},
-		{`!(provider == 'aws')`, false, false, nil},
-		{`provider == 'aws' ? name == 'orders' : false`, true, true, nil},
+		{`provider == 'aws' && (service == 'aws/s3' || service in ['aws/rds', 'aws/s3'])`, true, "provider service service"},
+		{`!(provider == 'aws')`, false, "provider"},
+		{`provider == 'aws' ? name == 'orders' : false`, true, "-"},
 
 		// A condition that fails does not hold.
-		{`['a'][3] == provider`, false, false, nil},
-		{`versionAtLeast(region, '1')`, false, false, nil},
+		{`['a'][3] == provider`, false, "provider*"},
+		{`versionAtLeast(region, '1')`, false, "region*"},
+		{`!versionAtLeast(region, '1')`, false, "region*"},
+		{`versionAtLeast(region, '1') || provider == 'aws'`, true, "region* provider"},
 	} {
 		t.Run(tt.where, func(t *testing.T) {
 			w, err := rule.CompileWhere(source(tt.where))
@@ -68,11 +67,19 @@ func TestWhere(t *testing.T) {
 			if got := w.Match(database); got != tt.want {
 				t.Errorf("Match = %v, want %v", got, tt.want)
 			}
-			if got := w.AsksIdentity(); got != tt.identity {
-				t.Errorf("AsksIdentity = %v, want %v", got, tt.identity)
+			var asks []string
+			for _, q := range w.Questions() {
+				switch variable := q.Variable; {
+				case variable == "":
+					asks = append(asks, "-")
+				case rule.ByCEL(q):
+					asks = append(asks, variable+"*")
+				default:
+					asks = append(asks, variable)
+				}
 			}
-			if diff := cmp.Diff(tt.needs, w.Needs()); diff != "" {
-				t.Errorf("Needs (-want +got):\n%s", diff)
+			if got := strings.Join(asks, " "); got != tt.asks {
+				t.Errorf("it asks %q, want %q", got, tt.asks)
 			}
 			if w.String() != tt.where {
 				t.Errorf("String = %q", w)
@@ -83,9 +90,65 @@ func TestWhere(t *testing.T) {
 
 func TestNoWhereMatchesEverything(t *testing.T) {
 	var w *rule.Where
-	if !w.Match(database) || w.AsksIdentity() || len(w.Needs()) != 0 || w.String() != "" {
+	if !w.Match(database) || len(w.Questions()) != 0 || w.String() != "" {
 		t.Error("a nil Where matches everything and asks nothing")
 	}
+}
+
+// A condition taken apart is what CEL makes of the whole.
+func TestWhereIsCEL(t *testing.T) {
+	values := func(more ...string) *rapid.Generator[string] {
+		return rapid.SampledFrom(append(more, "", "a", "ab", "b"))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var condition func(depth int) string
+		condition = func(depth int) string {
+			text := func() string { return "'" + values().Draw(t, "text") + "'" }
+			variable := rapid.SampledFrom([]string{"provider", "account", "name", "id", "tags.t", "tags['u']"}).Draw(t, "variable")
+			switch rapid.IntRange(0, 10-3*min(depth, 1)).Draw(t, "shape") {
+			case 0:
+				return variable + " == " + text()
+			case 1:
+				return text() + " != " + variable
+			case 2:
+				return variable + " in [" + text() + ", " + text() + "]"
+			case 3:
+				return variable + "." + rapid.SampledFrom([]string{"startsWith", "endsWith", "contains", "matches"}).Draw(t, "function") + "(" + text() + ")"
+			case 4:
+				return variable + " == account + " + text()
+			case 5:
+				return "tags.exists(k, k == " + text() + ")"
+			case 6:
+				return "['a'][" + rapid.SampledFrom([]string{"0", "1"}).Draw(t, "index") + "] == " + variable
+			case 7:
+				return "size(" + variable + ") < 2"
+			case 8:
+				return "!(" + condition(depth+1) + ")"
+			default:
+				return "(" + condition(depth+1) + rapid.SampledFrom([]string{" && ", " || "}).Draw(t, "operator") + condition(depth+1) + ")"
+			}
+		}
+		text := condition(0)
+		w, err := rule.CompileWhere(source(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// CEL evaluates what a conditional holds as one piece.
+		whole, err := rule.CompileWhere(source("true ? " + text + " : false"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tags := map[string]string{}
+		for _, key := range []string{"a", "t", "u"} {
+			if rapid.Bool().Draw(t, "has "+key) {
+				tags[key] = values().Draw(t, key)
+			}
+		}
+		r := &demarc.Resource{Provider: values().Draw(t, "provider"), Account: values().Draw(t, "account"), Name: values().Draw(t, "name"), ID: demarc.ResourceID(values().Draw(t, "id")), Tags: demarc.TagsOf(tags)}
+		if got, want := w.Match(r), whole.Match(r); got != want {
+			t.Errorf("%s is %v of %+v, and %v as one piece", text, got, r, want)
+		}
+	})
 }
 
 func TestWhereMistakes(t *testing.T) {

@@ -50,6 +50,9 @@ type FactList []demarc.Fact
 // At returns the fact at i.
 func (l FactList) At(i int) demarc.Fact { return l[i] }
 
+// Number returns NoNumber.
+func (FactList) Number(int) uint32 { return NoNumber }
+
 // Eval evaluates the condition. Presumed values count as known and are told.
 func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
 	in := make([]demarc.Fact, len(c.Reads))
@@ -75,12 +78,6 @@ func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
 		out.Truth = False
 	}
 	return out
-}
-
-// Interned is Facts whose values are numbered: equal facts of one service have equal numbers.
-type Interned interface {
-	Facts
-	Number(i int) uint32
 }
 
 // Memo remembers what conditions came to, by the numbers of the facts that they read. It is safe for concurrent use
@@ -112,20 +109,21 @@ func (m *Memo) Eval(c *Condition, s *Service, facts Interned) *Result {
 		return t.evalSingle(m, c, s, facts)
 	}
 	var buf [128]byte
-	key := buf[:0]
+	key, numbered := buf[:0], true
 	for _, i := range c.Reads {
 		n := facts.Number(i)
+		numbered = numbered && n != NoNumber
 		key = append(key, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
 	}
 	t.mu.RLock()
 	r := t.tuple[string(key)]
 	size := len(t.tuple)
 	t.mu.RUnlock()
-	if r != nil {
+	if r != nil && numbered {
 		return r
 	}
 	result := c.Eval(s, facts, m.asOf)
-	if size < maxMemo {
+	if size < maxMemo && numbered {
 		t.mu.Lock()
 		if t.tuple == nil {
 			t.tuple = map[string]*Result{}

@@ -1008,6 +1008,7 @@ func (s *Service) Compile() error {
 			}
 		}
 		if len(s.Facts) == 0 && len(s.Lines) == 0 && len(s.Checks) == 0 {
+			s.plan = &plan{}
 			return
 		}
 		fields := make([]rule.Field, len(s.Facts))
@@ -1038,6 +1039,9 @@ func (s *Service) Compile() error {
 			if c.applies.Value != "" {
 				c.Applies = s.condition(c.applies, demarc.TypeBool)
 			}
+		}
+		if len(s.faults) == 0 {
+			s.plan = newPlan(s)
 		}
 	})
 	return s.faults.Err()

@@ -177,6 +177,7 @@ type Service struct {
 	env       *rule.Env
 	faults    strictyaml.Errors
 	movers    [][]int // by duty index: the lines that move it, in order
+	plan      *plan
 }
 
 // Fact is one declared fact of a service.

@@ -1,0 +1,118 @@
+package estate
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/demarc/demarc"
+)
+
+// Declared is what the declarations of an estate come to for a resource, as of a day. What many resources have in common
+// is shared, and must not be changed.
+type Declared struct {
+	Bindings     *Places // by role: the first binding that gives it to a party
+	Engagements  *Places // by duty: the first engagement that takes it and is in force, else the first that has ended
+	Assumptions  *Places // by duty: the first assumption that it is somebody else's
+	Teams        *Places // by duty: the first team whose it is
+	Attestations *Places // by duty: the first attestation of it that is in force
+	Assurances   *Places // the reports that cover service and region and are in force
+	Exceptions   *Places // those that are in force
+}
+
+// Places are declarations by their places in a list of the Estate. Equal Places of one Selector are one, as long as they
+// are remembered. A nil one names none.
+type Places struct {
+	Number uint32 // tells them from all others of the Selector, from 1
+	List   []int  // by role or by duty, with -1 for none; or ascending
+}
+
+// At returns the declaration for the role or the duty at i, -1 for none.
+func (p *Places) At(i int) int {
+	if p == nil {
+		return -1
+	}
+	return p.List[i]
+}
+
+// All returns the list.
+func (p *Places) All() []int {
+	if p == nil {
+		return nil
+	}
+	return p.List
+}
+
+// ask asks every declaration.
+func (s *Selector) ask(r *demarc.Resource) *Declared {
+	about := make([][]int, len(s.wheres))
+	for kind, list := range s.wheres {
+		for i, w := range list {
+			if w.Match(r) {
+				about[kind] = append(about[kind], i)
+			}
+		}
+	}
+	e, duties := s.est, len(demarc.Duties)
+	for _, i := range about[bindings] {
+		s.bound[i].Store(true)
+	}
+	return &Declared{
+		Bindings: s.places(firsts(demarc.NumRoles, about[bindings], func(role, i int) bool {
+			_, ok := e.Bindings[i].Roles[demarc.Role(role)]
+			return ok
+		})),
+		Engagements: s.places(firsts(duties, about[engagements], func(d, i int) bool {
+			return e.Engagements[i].Covers(demarc.Duties[d]) && e.Engagements[i].InForce(s.asOf)
+		}, func(d, i int) bool {
+			return e.Engagements[i].Covers(demarc.Duties[d]) && e.Engagements[i].Ended(s.asOf)
+		})),
+		Assumptions: s.places(firsts(duties, about[assumptions], func(d, i int) bool {
+			a := &e.Assumptions[i]
+			return a.Covers(demarc.Duties[d]) && (a.Holder == demarc.HeldByProvider || a.Holder == demarc.HeldByThirdParty || a.Holder == demarc.NotApplicable)
+		})),
+		Teams: s.places(firsts(duties, about[teams], func(d, i int) bool { return e.Teams[i].Covers(demarc.Duties[d]) })),
+		Attestations: s.places(firsts(duties, about[attestations], func(d, i int) bool {
+			return e.Attestations[i].Covers(demarc.Duties[d]) && e.Attestations[i].InForce(s.asOf)
+		})),
+		Assurances: s.places(slices.DeleteFunc(about[assurances], func(i int) bool { return !e.Assurances[i].InForce(s.asOf) })),
+		Exceptions: s.places(slices.DeleteFunc(about[exceptions], func(i int) bool { return !e.Exceptions[i].InForce(s.asOf) })),
+	}
+}
+
+// firsts returns for each of n roles or duties the first of some declarations of which the first question is true, else
+// the first of which the next is, else -1; nil if there is none at all.
+func firsts(n int, of []int, questions ...func(at, place int) bool) []int {
+	var out []int
+	for at := range n {
+		for _, is := range questions {
+			k := slices.IndexFunc(of, func(place int) bool { return is(at, place) })
+			if k < 0 {
+				continue
+			}
+			if out == nil {
+				out = slices.Repeat([]int{-1}, n)
+			}
+			out[at] = of[k]
+			break
+		}
+	}
+	return out
+}
+
+// places returns the Places of a list.
+func (s *Selector) places(list []int) *Places {
+	if len(list) == 0 {
+		return nil
+	}
+	var says []byte
+	for _, i := range list {
+		says = binary.AppendVarint(says, int64(i))
+	}
+	p := s.same[string(says)]
+	if p == nil {
+		s.met++
+		p = &Places{s.met, list}
+		remember(s.same, string(says), p, s.memory/placesSize)
+	}
+	return p
+}

@@ -1,0 +1,488 @@
+package rulebook
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rule"
+)
+
+// Settings is what the lines and checks of a service come to for a resource. Resources whose facts differ in nothing
+// that a condition asks share one. It must not be changed.
+type Settings struct {
+	Service *Service
+	Lines   []*Result             // of Service.Lines
+	Checks  []demarc.CheckOutcome // of Service.Checks
+
+	// LinesKey and ChecksKey are the same for equal Lines and Checks of a service, whoever evaluated them.
+	LinesKey, ChecksKey string
+	// ChecksNumber tells Checks from all others of the Evaluator.
+	ChecksNumber uint32
+}
+
+// Interned is Facts whose values are numbered: equal facts of one service have equal numbers, from 0 on.
+type Interned interface {
+	Facts
+	Number(i int) uint32 // or NoNumber
+}
+
+// NoNumber stands for the number of a fact that has too many values for them to be numbered.
+const NoNumber = math.MaxUint32
+
+// Evaluator evaluates the lines and checks of services. It takes conditions apart into atoms, most of which read one
+// fact. Of that fact it sees no more than its class: what the atoms that read it come to, which is remembered by the
+// number of the fact. What all conditions come to is remembered by the classes of all facts. It is for one goroutine.
+type Evaluator struct {
+	asOf     time.Time
+	failures *Failures
+	memory   int    // bytes for what is found by more than a number
+	size     int    // bytes that this takes now, about
+	met      uint32 // outcomes of checks so far
+	of       map[*Service]*remembered
+	key      []byte
+}
+
+// remembered is what an Evaluator remembers of one service.
+type remembered struct {
+	facts []values             // of plan.facts
+	joint []values             // of plan.joint
+	known map[string]*Settings // by the classes of all of these
+	same  map[string]*Settings // by what they say
+	full  bool                 // there are more classes than anybody needs
+
+	checks map[string]checked // by what they say
+}
+
+// checked is what the checks of a service come to.
+type checked struct {
+	outcomes []demarc.CheckOutcome
+	number   uint32
+}
+
+// values are the classes of the values of a fact, or of the combinations of facts that a joint atom reads.
+type values struct {
+	byNumber  []uint16          // of a fact; 0 is not known yet
+	byNumbers map[string]uint16 // of facts
+	classes   []class           // by number less one
+	same      map[string]uint16
+}
+
+// class is what values have in common that are the same to every atom.
+type class struct {
+	truths   []rule.Truth // by atom
+	presumed bool
+	missing  []int // the facts that made a joint atom unknown
+}
+
+const (
+	maxNumber  = 1 << 16 // facts with greater numbers are evaluated each time
+	maxClasses = 1 << 15 // of one fact
+)
+
+// NewEvaluator returns an Evaluator for one as-of date that remembers some bytes of Settings. What it remembers for the
+// numbers of facts, two bytes each, comes on top, and is little beside the facts themselves.
+func NewEvaluator(asOf time.Time, failures *Failures, memory int) *Evaluator {
+	return &Evaluator{asOf: asOf, failures: failures, memory: memory, of: map[*Service]*remembered{}}
+}
+
+// Settings evaluates the lines and checks of a service. The error holds the mistakes in its expressions.
+func (e *Evaluator) Settings(s *Service, facts Interned) (*Settings, error) {
+	if err := s.Compile(); err != nil {
+		return nil, err
+	}
+	r := e.of[s]
+	if r == nil || r.full {
+		r = newRemembered(s.plan)
+		e.of[s] = r
+	}
+	key := e.key[:0]
+	for k := range r.facts {
+		key = binary.LittleEndian.AppendUint16(key, e.class(s, r, k, facts))
+	}
+	for k := range r.joint {
+		key = binary.LittleEndian.AppendUint16(key, e.jointClass(s, r, k, facts))
+	}
+	e.key = key
+	if known := r.known[string(key)]; known != nil {
+		return known, nil
+	}
+	return e.evaluate(s, r, key), nil
+}
+
+func newRemembered(p *plan) *remembered {
+	r := &remembered{facts: make([]values, len(p.facts)), joint: make([]values, len(p.joint)), known: map[string]*Settings{}, same: map[string]*Settings{}, checks: map[string]checked{}}
+	for k := range r.facts {
+		r.facts[k].same = map[string]uint16{}
+	}
+	for k := range r.joint {
+		r.joint[k].same, r.joint[k].byNumbers = map[string]uint16{}, map[string]uint16{}
+	}
+	return r
+}
+
+// class returns the class of the fact at k of the plan.
+func (e *Evaluator) class(s *Service, r *remembered, k int, facts Interned) uint16 {
+	v, f := &r.facts[k], &s.plan.facts[k]
+	n := int(facts.Number(f.fact))
+	if n < len(v.byNumber) && v.byNumber[n] != 0 {
+		return v.byNumber[n]
+	}
+	fact := facts.At(f.fact)
+	c := class{presumed: fact.Origin == demarc.Presumed, truths: make([]rule.Truth, len(f.atoms))}
+	for i, a := range f.atoms {
+		result := a.Eval([]demarc.Fact{fact}, e.asOf)
+		c.truths[i] = result.Truth()
+		e.failures.add(a, result.Err)
+	}
+	number := r.number(v, c)
+	if n < maxNumber {
+		if n >= len(v.byNumber) {
+			v.byNumber = append(v.byNumber, make([]uint16, n+1-len(v.byNumber))...)
+		}
+		v.byNumber[n] = number
+	}
+	return number
+}
+
+// jointClass returns the class of the facts that the joint atom at k of the plan reads.
+func (e *Evaluator) jointClass(s *Service, r *remembered, k int, facts Interned) uint16 {
+	v, j := &r.joint[k], &s.plan.joint[k]
+	var buf [64]byte
+	numbers, numbered := buf[:0], true
+	for _, i := range j.reads {
+		n := facts.Number(i)
+		numbered = numbered && n != NoNumber
+		numbers = binary.LittleEndian.AppendUint32(numbers, n)
+	}
+	if number, ok := v.byNumbers[string(numbers)]; ok && numbered {
+		return number
+	}
+	in := make([]demarc.Fact, len(j.reads))
+	for i, at := range j.reads {
+		in[i] = facts.At(at)
+	}
+	result := j.atom.Eval(in, e.asOf)
+	e.failures.add(j.atom, result.Err)
+	c := class{truths: []rule.Truth{result.Truth()}}
+	for _, name := range result.Missing {
+		c.missing = append(c.missing, s.FactIndex(name))
+	}
+	number := r.number(v, c)
+	if numbered {
+		if len(v.byNumbers) >= maxMemo {
+			clear(v.byNumbers)
+		}
+		v.byNumbers[string(numbers)] = number
+	}
+	return number
+}
+
+// number returns the number of a class.
+func (r *remembered) number(v *values, c class) uint16 {
+	key := []byte{0}
+	if c.presumed {
+		key[0] = 1
+	}
+	for _, t := range c.truths {
+		key = append(key, byte(t))
+	}
+	for _, i := range c.missing {
+		key = binary.LittleEndian.AppendUint16(key, uint16(i))
+	}
+	n, ok := v.same[string(key)]
+	if !ok {
+		v.classes = append(v.classes, c)
+		n = uint16(len(v.classes))
+		v.same[string(key)] = n
+		r.full = r.full || n >= maxClasses
+	}
+	return n
+}
+
+// evaluate makes Settings of the classes in key, and remembers them.
+func (e *Evaluator) evaluate(s *Service, r *remembered, key []byte) *Settings {
+	at := func(k int) *class {
+		n := binary.LittleEndian.Uint16(key[2*k:])
+		if k < len(r.facts) {
+			return &r.facts[k].classes[n-1]
+		}
+		return &r.joint[k-len(r.facts)].classes[n-1]
+	}
+	if e.size >= e.memory {
+		for _, r := range e.of {
+			clear(r.known)
+			clear(r.same)
+			clear(r.checks)
+		}
+		e.size = 0
+	}
+	lines, results := make([]*Result, len(s.Lines)), make([]plannedResult, len(s.Checks))
+	var says []byte
+	for i := range lines {
+		lines[i] = e.condition(s.plan.lines[i], s.plan, at)
+		says = lines[i].append(says)
+	}
+	linesEnd := len(says)
+	for i, c := range s.plan.checks {
+		if c.applies != nil {
+			results[i].applies = e.condition(c.applies, s.plan, at)
+			says = results[i].applies.append(says)
+		}
+		if results[i].applies == nil || results[i].applies.Truth == True {
+			results[i].pass = e.condition(c.pass, s.plan, at)
+			says = results[i].pass.append(says)
+		}
+	}
+	out := r.same[string(says)]
+	if out == nil {
+		out = &Settings{Service: s, Lines: lines, LinesKey: string(says[:linesEnd]), ChecksKey: string(says[linesEnd:])}
+		c, ok := r.checks[out.ChecksKey]
+		if !ok {
+			e.met++
+			c = checked{s.outcomes(results), e.met}
+			r.checks[out.ChecksKey] = c
+			e.size += 100 + 100*len(results)
+		}
+		out.Checks, out.ChecksNumber = c.outcomes, c.number
+		r.same[string(says)] = out
+		e.size += 300 + 2*len(says) + 8*len(lines)
+	}
+	r.known[string(key)] = out
+	e.size += 100 + len(key)
+	return out
+}
+
+// plannedResult is what the conditions of a check come to: whether it applies, nil for always, and then whether it passes.
+type plannedResult struct{ applies, pass *Result }
+
+// outcomes says what checks come to. Whether a check applies comes first: where nobody knows that, nobody knows the result.
+func (s *Service) outcomes(results []plannedResult) []demarc.CheckOutcome {
+	out := make([]demarc.CheckOutcome, len(results))
+	for i, c := range s.Checks {
+		out[i] = demarc.CheckOutcome{ID: c.Name, Severity: c.Severity, Result: demarc.CheckUnknown}
+		applies, decides := results[i].applies, results[i].pass
+		if applies != nil && applies.Truth == False {
+			out[i].Result = demarc.CheckNotApplicable
+			continue
+		}
+		if decides == nil {
+			decides = applies
+		}
+		switch decides.Truth {
+		case True:
+			out[i].Result = demarc.CheckPass
+		case False:
+			out[i].Result = demarc.CheckFail
+		case Unknown:
+			for _, k := range decides.Missing {
+				out[i].Missing = append(out[i].Missing, s.Facts[k].Name)
+			}
+		}
+	}
+	return out
+}
+
+var certain = [...]*Result{False: {Truth: False}, True: {Truth: True}}
+
+// condition returns what a condition comes to, by the classes of the facts that it reads.
+func (e *Evaluator) condition(c *plannedCondition, p *plan, at func(int) *class) *Result {
+	truth := func(i int) rule.Truth { return at(c.atoms[i].at).truths[c.atoms[i].atom] }
+	var out Result
+	for k, i := range c.Reads {
+		if at(c.reads[k]).presumed {
+			out.Presumed = append(out.Presumed, i)
+		}
+	}
+	switch t := c.formula.Eval(truth); t {
+	case rule.True, rule.False:
+		out.Truth = Tri(t)
+		if out.Presumed == nil {
+			return certain[out.Truth]
+		}
+	case rule.Failed:
+		out.Missing = c.Reads
+		c.formula.Why(truth, func(i int) { e.failures.blame(c.Condition, i) })
+	case rule.Unknown:
+		var missing []int
+		c.formula.Why(truth, func(i int) {
+			if k := c.atoms[i].at; k < len(p.facts) {
+				missing = append(missing, p.facts[k].fact)
+			} else {
+				missing = append(missing, at(k).missing...)
+			}
+		})
+		for _, i := range c.Reads {
+			if slices.Contains(missing, i) {
+				out.Missing = append(out.Missing, i)
+			}
+		}
+	}
+	return &out
+}
+
+// append appends what a Result says, so that no two say the same by the same bytes.
+func (r *Result) append(b []byte) []byte {
+	b = append(b, byte(r.Truth), byte(len(r.Missing)), byte(len(r.Presumed)))
+	for _, i := range r.Missing {
+		b = binary.LittleEndian.AppendUint16(b, uint16(i))
+	}
+	for _, i := range r.Presumed {
+		b = binary.LittleEndian.AppendUint16(b, uint16(i))
+	}
+	return b
+}
+
+// plan says how the conditions of a service are evaluated.
+type plan struct {
+	facts  []plannedFact // that some condition reads
+	joint  []jointAtom
+	lines  []*plannedCondition
+	checks []plannedCheck
+}
+
+// plannedFact is a fact and the atoms that read it alone.
+type plannedFact struct {
+	fact  int
+	atoms []*rule.Atom
+}
+
+// jointAtom is an atom that reads several facts, or none.
+type jointAtom struct {
+	atom  *rule.Atom
+	reads []int // facts
+}
+
+type plannedCheck struct{ applies, pass *plannedCondition }
+
+// plannedCondition is a Condition whose facts and atoms are found in a plan.
+type plannedCondition struct {
+	*Condition
+	formula *rule.Formula
+	reads   []int // as Reads, in plan.facts
+	atoms   []plannedAtom
+}
+
+// plannedAtom is where the truth of an atom stands: in the class at a place of plan.facts, or of plan.joint behind it.
+type plannedAtom struct{ at, atom int }
+
+func newPlan(s *Service) *plan {
+	p := &plan{}
+	place := map[int]int{} // of facts
+	add := func(i int) {
+		if _, ok := place[i]; !ok {
+			place[i] = len(p.facts)
+			p.facts = append(p.facts, plannedFact{fact: i})
+		}
+	}
+	conditions := s.conditions()
+	for _, c := range conditions {
+		for _, i := range c.Reads {
+			add(i)
+		}
+	}
+	atoms := map[*rule.Atom]plannedAtom{}
+	planned := map[*Condition]*plannedCondition{}
+	for _, c := range conditions {
+		out := &plannedCondition{Condition: c, formula: c.prog.Formula()}
+		for _, i := range c.Reads {
+			out.reads = append(out.reads, place[i])
+		}
+		for _, a := range c.prog.Atoms() {
+			at, ok := atoms[a]
+			if !ok {
+				at = p.add(s, a, place)
+				atoms[a] = at
+			}
+			out.atoms = append(out.atoms, at)
+		}
+		planned[c] = out
+	}
+	for _, l := range s.Lines {
+		p.lines = append(p.lines, planned[l.When])
+	}
+	for _, c := range s.Checks {
+		p.checks = append(p.checks, plannedCheck{planned[c.Applies], planned[c.Pass]})
+	}
+	return p
+}
+
+// add adds an atom to the plan.
+func (p *plan) add(s *Service, a *rule.Atom, place map[int]int) plannedAtom {
+	var reads []int
+	for _, name := range a.Facts() {
+		reads = append(reads, s.FactIndex(name))
+	}
+	if len(reads) != 1 {
+		p.joint = append(p.joint, jointAtom{a, reads})
+		return plannedAtom{at: len(p.facts) + len(p.joint) - 1}
+	}
+	f := &p.facts[place[reads[0]]]
+	f.atoms = append(f.atoms, a)
+	return plannedAtom{place[reads[0]], len(f.atoms) - 1}
+}
+
+// conditions returns the conditions of all lines and checks.
+func (s *Service) conditions() []*Condition {
+	var out []*Condition
+	for _, l := range s.Lines {
+		out = append(out, l.When)
+	}
+	for _, c := range s.Checks {
+		if c.Applies != nil {
+			out = append(out, c.Applies)
+		}
+		out = append(out, c.Pass)
+	}
+	return out
+}
+
+// Failures gathers which conditions failed on some facts, and why. The zero Failures are none. It is safe for concurrent
+// use.
+type Failures struct {
+	mu  sync.Mutex
+	why map[*rule.Atom]error // of several the one that goes first, so that the order of resources does not matter
+	by  map[*Condition]int   // the first atom of each condition because of which it failed
+}
+
+func (f *Failures) add(a *rule.Atom, err error) {
+	if err == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.why == nil {
+		f.why = map[*rule.Atom]error{}
+	}
+	if old := f.why[a]; old == nil || err.Error() < old.Error() {
+		f.why[a] = err
+	}
+}
+
+func (f *Failures) blame(c *Condition, atom int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.by == nil {
+		f.by = map[*Condition]int{}
+	}
+	if old, ok := f.by[c]; !ok || atom < old {
+		f.by[c] = atom
+	}
+}
+
+// Notes tells each condition that failed, once.
+func (f *Failures) Notes() []demarc.Note {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []demarc.Note
+	for c, atom := range f.by {
+		err := c.prog.Failure(f.why[c.prog.Atoms()[atom]])
+		out = append(out, demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: err.Error()})
+	}
+	slices.SortFunc(out, func(x, y demarc.Note) int { return strings.Compare(x.Message, y.Message) })
+	return out
+}

@@ -50,8 +50,8 @@ type FactList []demarc.Fact
 // At returns the fact at i.
 func (l FactList) At(i int) demarc.Fact { return l[i] }
 
-// Number returns NoNumber.
-func (FactList) Number(int) uint32 { return NoNumber }
+// Number returns Unnumbered.
+func (FactList) Number(int) uint32 { return Unnumbered }
 
 // Eval evaluates the condition. Presumed values count as known and are told.
 func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
@@ -112,7 +112,7 @@ func (m *Memo) Eval(c *Condition, s *Service, facts Interned) *Result {
 	key, numbered := buf[:0], true
 	for _, i := range c.Reads {
 		n := facts.Number(i)
-		numbered = numbered && n != NoNumber
+		numbered = numbered && n != Unnumbered
 		key = append(key, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
 	}
 	t.mu.RLock()

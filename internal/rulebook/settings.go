@@ -28,11 +28,11 @@ type Settings struct {
 // Interned is Facts whose values are numbered: equal facts of one service have equal numbers, from 0 on.
 type Interned interface {
 	Facts
-	Number(i int) uint32 // or NoNumber
+	Number(i int) uint32 // or Unnumbered
 }
 
-// NoNumber stands for the number of a fact that has too many values for them to be numbered.
-const NoNumber = math.MaxUint32
+// Unnumbered stands for the number of a fact that has too many values for them to be numbered.
+const Unnumbered = math.MaxUint32
 
 // Evaluator evaluates the lines and checks of services. It takes conditions apart into atoms, most of which read one
 // fact. Of that fact it sees no more than its class: what the atoms that read it come to, which is remembered by the
@@ -156,7 +156,7 @@ func (e *Evaluator) jointClass(s *Service, r *remembered, k int, facts Interned)
 	numbers, numbered := buf[:0], true
 	for _, i := range j.reads {
 		n := facts.Number(i)
-		numbered = numbered && n != NoNumber
+		numbered = numbered && n != Unnumbered
 		numbers = binary.LittleEndian.AppendUint32(numbers, n)
 	}
 	if number, ok := v.byNumbers[string(numbers)]; ok && numbered {

@@ -17,6 +17,7 @@ const module = "github.com/demarc/demarc"
 var mayImport = map[string][]string{
 	".":            {},
 	"catalog":      {},
+	"examples":     {},
 	"cmd/bench":    {"*", "internal/cli"},
 	"cmd/demarc":   {"internal/cli"},
 	"internal/cli": {"*"},

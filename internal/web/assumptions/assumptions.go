@@ -1,0 +1,87 @@
+// Package assumptions is the page that holds what an organization believes against what is: a duty that it believes to be
+// somebody else's and that is its own is the mistake that demarc exists to find.
+package assumptions
+
+import (
+	"context"
+	"embed"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/web"
+)
+
+// Findings is what the page reads of beliefs that are wrong.
+type Findings interface {
+	Findings(ctx context.Context, at demarc.At, filter demarc.Filter, status demarc.FindingStatus, order demarc.Order, page demarc.Page) (demarc.Paged[demarc.Finding], error)
+	FindingGroups(ctx context.Context, at demarc.At, filter demarc.Filter) ([]demarc.FindingGroup, error)
+}
+
+// Beliefs is what the organization has declared.
+type Beliefs interface {
+	Declared(ctx context.Context, at demarc.At) (web.Declared, error)
+}
+
+// Page is the assumptions.
+type Page struct {
+	Findings Findings
+	Beliefs  Beliefs
+}
+
+//go:embed *.html
+var files embed.FS
+
+var page = web.Template(files, "assumptions.html")
+
+// Routes is /assumptions.
+func (p Page) Routes() []web.Route {
+	return []web.Route{{Pattern: "GET /assumptions", Needs: web.Read, Serve: p.serve}}
+}
+
+// maxKinds is how many kinds of mistake are shown; each costs a look at one finding.
+const maxKinds = 40
+
+type data struct {
+	Mistakes []mistake
+	More     int
+	Wrong    int // duties of resources
+	Beliefs  []web.DeclaredAssumption
+	Assumed  bool
+}
+
+type mistake struct {
+	demarc.FindingGroup
+	Example demarc.Finding
+}
+
+func (p Page) serve(r *web.Request) (web.Response, error) {
+	declared, err := p.Beliefs.Declared(r.Context(), r.At)
+	if err != nil {
+		return nil, err
+	}
+	d := data{Beliefs: declared.Assumptions}
+	wrong := r.Filter
+	wrong.Gaps = []demarc.Gap{demarc.GapMisassumed}
+	groups, err := p.Findings.FindingGroups(r.Context(), r.At, wrong)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		d.Wrong += g.Count
+		if len(d.Mistakes) == maxKinds {
+			d.More++
+			continue
+		}
+		one := wrong
+		one.Duties, one.Services = []string{string(g.Duty)}, []demarc.ServiceID{g.Service}
+		found, err := p.Findings.Findings(r.Context(), r.At, one, demarc.FindingsOpen, demarc.OrderID, demarc.Page{Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		m := mistake{FindingGroup: g}
+		if len(found.Items) > 0 {
+			m.Example = found.Items[0]
+		}
+		d.Mistakes = append(d.Mistakes, m)
+	}
+	return web.View{Title: "Assumptions", Section: "assumptions", Template: page, Data: d}, nil
+}

@@ -1,0 +1,270 @@
+package resources
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/web"
+)
+
+// Reader is what the page of a resource reads.
+type Reader interface {
+	Answer(ctx context.Context, at demarc.At, id demarc.ResourceID) (demarc.StoredAnswer, error)
+	Versions(ctx context.Context, organization string, id demarc.ResourceID) ([]demarc.Version, error)
+}
+
+// Explainer is what the page asks of the catalog.
+type Explainer interface {
+	// Checks describes the checks of a service.
+	Checks(service demarc.ServiceID) []Check
+	// Settings lists the facts of a service that may move its line, or decide a check.
+	Settings(service demarc.ServiceID) []Setting
+	// WhatIf answers for a resource as it is, and as it would be with one other setting. Both are worked out the same
+	// way, so that what differs is due to the setting alone. A value that does not fit the setting is a mistake.
+	WhatIf(ctx context.Context, at demarc.At, a *demarc.StoredAnswer, setting, value string) (is, would demarc.Answer, err error)
+}
+
+// Check describes a check.
+type Check struct {
+	ID                  string // "aws/rds/public-access"
+	Title               string
+	Duty                demarc.DutyID
+	Fix, CLI, Terraform string
+	URL, Section        string
+}
+
+// Setting describes a fact that decides something.
+type Setting struct {
+	Name    string
+	About   string
+	Options []string // that it may have; nil for anything of Type
+	Type    demarc.Type
+	Lines   []string // that read it
+}
+
+type resourceData struct {
+	demarc.StoredAnswer
+	Title    string
+	Layers   []layer
+	Open     []demarc.DutyAnswer // duties with a gap that somebody can act on, worst first
+	Quiet    int                 // duties that nobody has looked at
+	Versions []demarc.Version
+	Settings []settingRow
+	WhatIf   *whatIf
+	Bar      web.Bar
+	checks   map[string]Check
+}
+
+type layer struct {
+	Layer  demarc.Layer
+	Duties []row
+}
+
+// row is one duty of the stack, with its piece of the line.
+type row struct {
+	demarc.DutyAnswer
+	Stair
+	Ground string // why, in a sentence
+	Facts  []demarc.NamedFact
+}
+
+// Stair is one step of the line: theirs to the left of X, yours to the right of it. All are in percent.
+type Stair struct {
+	X, Before      float64
+	First          bool
+	Left, Right    demarc.Holder // "" for nothing there
+	LeftTone, Tone web.Tone
+}
+
+type settingRow struct {
+	Setting
+	Fact  demarc.NamedFact
+	Known bool // the resource has it
+}
+
+type whatIf struct {
+	Setting, Value string
+	Mistake        string
+	Changes        []change
+}
+
+type change struct {
+	Duty     demarc.DutyID
+	Is, Then demarc.DutyAnswer
+	Because  string
+}
+
+func (p Page) resource(r *web.Request) (web.Response, error) {
+	if len(r.Filter.IDs) != 1 {
+		return nil, web.Mistake("the address needs the id of one resource: /resource?id=ID")
+	}
+	a, err := p.Reader.Answer(r.Context(), r.At, r.Filter.IDs[0])
+	if err != nil {
+		return nil, err
+	}
+	d := resourceData{StoredAnswer: a, Title: a.Name, checks: map[string]Check{}, Bar: web.HolderBar(a.Holders)}
+	if d.Title == "" {
+		d.Title = string(a.ID)
+	}
+	if d.Versions, err = p.Reader.Versions(r.Context(), r.At.Organization, a.ID); err != nil {
+		return nil, err
+	}
+	for _, c := range p.Explainer.Checks(a.Service) {
+		d.checks[c.ID] = c
+	}
+	d.stack()
+	for _, s := range p.Explainer.Settings(a.Service) {
+		f, ok := a.Answer.Fact(s.Name)
+		d.Settings = append(d.Settings, settingRow{Setting: s, Fact: f, Known: ok})
+	}
+	if name := r.Value("set"); name != "" {
+		d.WhatIf = p.whatIf(r, &a, name, r.Value("to"))
+	}
+	return web.View{Title: d.Title, Section: "resources", Template: resourcePage, Data: &d}, nil
+}
+
+func (p Page) whatIf(r *web.Request, a *demarc.StoredAnswer, name, value string) *whatIf {
+	w := &whatIf{Setting: name, Value: value}
+	is, would, err := p.Explainer.WhatIf(r.Context(), r.At, a, name, value)
+	if err != nil {
+		w.Mistake = err.Error()
+		return w
+	}
+	for i := range demarc.Duties {
+		x, y := is.Duty(i), would.Duty(i)
+		if x.Holder == y.Holder && x.State == y.State && slices.Equal(x.Parties, y.Parties) {
+			continue
+		}
+		w.Changes = append(w.Changes, change{Duty: x.Duty, Is: x, Then: y, Because: ground(&y)})
+	}
+	return w
+}
+
+// stack turns the duties into layers, from the top of the stack to its ground, and draws the line through them.
+func (d *resourceData) stack() {
+	by := map[demarc.Layer][]row{}
+	for duty := range d.Answer.Duties {
+		switch gap := duty.Gap(); {
+		case duty.Holder == demarc.NotApplicable:
+			continue
+		case gap == demarc.GapUnverified:
+			d.Quiet++
+		case gap != "":
+			d.Open = append(d.Open, *duty)
+		}
+		by[duty.Duty.Layer()] = append(by[duty.Duty.Layer()], row{DutyAnswer: *duty, Ground: ground(duty), Facts: d.Answer.Because(duty)})
+	}
+	slices.SortStableFunc(d.Open, func(a, b demarc.DutyAnswer) int { return int(b.Severity()) - int(a.Severity()) })
+	before, first := 0.0, true
+	for _, l := range slices.Backward(demarc.Layers) {
+		rows := by[l]
+		if rows == nil {
+			continue
+		}
+		for i := range rows {
+			rows[i].Stair = stair(&rows[i].DutyAnswer, before, first)
+			before, first = rows[i].X, false
+		}
+		d.Layers = append(d.Layers, layer{Layer: l, Duties: rows})
+	}
+}
+
+// The places of the line: yours alone, shared, theirs alone.
+const (
+	oursAt   = 4
+	sharedAt = 50
+	theirsAt = 96
+)
+
+func stair(d *demarc.DutyAnswer, before float64, first bool) Stair {
+	s := Stair{Before: before, First: first, Tone: web.ToneOf(d.State)}
+	switch d.Holder {
+	case demarc.HeldByCustomer:
+		s.X, s.Right = oursAt, d.Holder
+	case demarc.HeldShared:
+		s.X, s.Left, s.Right, s.LeftTone = sharedAt, demarc.HeldByProvider, demarc.HeldByCustomer, web.ToneOf(d.Counterpart)
+	default:
+		s.X, s.Left, s.LeftTone = theirsAt, d.Holder, s.Tone
+	}
+	if first {
+		s.Before = s.X
+	}
+	return s
+}
+
+// From is where the horizontal piece of the line begins, To where it ends.
+func (s Stair) From() float64 { return min(s.X, s.Before) }
+
+// To is where the horizontal piece of the line ends.
+func (s Stair) To() float64 { return max(s.X, s.Before) }
+
+// Rest is the width of what is right of the line.
+func (s Stair) Rest() float64 { return 100 - s.X }
+
+// LeftMiddle is the middle of what is left of the line.
+func (s Stair) LeftMiddle() float64 { return s.X / 2 }
+
+// RightMiddle is the middle of what is right of the line.
+func (s Stair) RightMiddle() float64 { return s.X + s.Rest()/2 }
+
+// ground is why a duty is held as it is, in a sentence: what the last step says.
+func ground(d *demarc.DutyAnswer) string {
+	for _, b := range slices.Backward(d.Basis) {
+		if b.Because != "" {
+			return b.Because
+		}
+	}
+	return d.Why
+}
+
+// Last is the last step of the basis.
+func (r row) Last() demarc.Basis {
+	if len(r.Basis) == 0 {
+		return demarc.Basis{}
+	}
+	return r.Basis[len(r.Basis)-1]
+}
+
+// CheckOf describes a check.
+func (d *resourceData) CheckOf(id string) Check {
+	c, ok := d.checks[id]
+	if !ok {
+		c = Check{ID: id, Title: id}
+	}
+	return c
+}
+
+// Failing lists the checks of a duty that fail or cannot be told.
+func (d *resourceData) Failing(a demarc.DutyAnswer) []demarc.CheckOutcome {
+	var out []demarc.CheckOutcome
+	for _, c := range a.Checks {
+		if c.Result == demarc.CheckFail || c.Result == demarc.CheckUnknown {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Evidence lists what the state of a duty rests on besides checks.
+func (r row) Evidence() []string {
+	var out []string
+	add := func(kind, id string) {
+		if id != "" {
+			out = append(out, kind+" "+id)
+		}
+	}
+	add("attestation", r.Attestation)
+	add("report", r.Assurance)
+	for _, id := range r.Excepted {
+		add("exception", id)
+	}
+	for _, id := range r.Verdict.Evidence {
+		add("evidence", id)
+	}
+	return out
+}
+
+// Short is the name of a check within its service.
+func (c Check) Short() string { return c.ID[strings.LastIndexByte(c.ID, '/')+1:] }

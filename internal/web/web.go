@@ -1,0 +1,252 @@
+// Package web shows a store of answers as pages.
+//
+// It is the frame and the words that all pages share: routes, the person who asks, filters, layout, colours, charts.
+// Each page is a package below this one, which says in an interface of one to three methods what it reads; package cli
+// brings pages and store together. Pages are HTML that is complete without a script.
+//
+// A page has one stable address. What it shows is in the query string, in the grammar of demarc.Filter, together with
+// "org" (the organization, where a store has several) and "scan" (a scan, where it is not the latest).
+//
+// # Who may do what
+//
+// Every route says which Right it needs. Who asks is an Actor in the context of the request, put there by whatever
+// stands in front of the Site: package cli puts Local there when demarc serves one person on a loopback address. A
+// request without an Actor may do nothing. Changes are POST requests of forms, and those of other sites are refused.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/demarc/demarc"
+)
+
+// History is what every page needs to know: of whom there is a history, and how far it goes.
+type History interface {
+	Organizations(ctx context.Context) ([]demarc.Organization, error)
+	Scan(ctx context.Context, at demarc.At) (demarc.Scan, error)
+	Scans(ctx context.Context, organization string, page demarc.Page) (demarc.Paged[demarc.Scan], error)
+}
+
+// Words are the names by which the catalog and the estate call things. A word that they do not have is "".
+type Words interface {
+	Layer(id demarc.Layer) string
+	Duty(id demarc.DutyID) (title, about string)
+	Service(id demarc.ServiceID) string
+	Provider(id string) string
+	Check(id string) string // "Database is not reachable from the internet"
+}
+
+// Config is what a Site is made of.
+type Config struct {
+	History History
+	Words   Words
+	Log     *slog.Logger
+	Version string
+	Now     func() time.Time // nil: time.Now
+	Example bool             // what is shown is not the reader's own, and every page says so
+}
+
+// Page is a page, or several that belong together.
+type Page interface {
+	Routes() []Route
+}
+
+// Route is one address.
+type Route struct {
+	Pattern string // as of http.ServeMux: "GET /line"
+	Needs   Right
+	Keys    []string // of the query string, besides those of a filter, org and scan
+	Serve   Handler
+	Empty   bool // it has something to say where nothing was ever scanned
+}
+
+// Handler answers a request. Its errors become error pages: demarc.ErrNotFound, Invalid and ErrForbidden say what they
+// are, anything else is ours.
+type Handler func(r *Request) (Response, error)
+
+// Response is a View, a Download or a Redirect.
+type Response interface {
+	respond(w http.ResponseWriter, r *Request) error
+}
+
+// Site is all pages under one roof.
+type Site struct {
+	config Config
+	mux    *http.ServeMux
+	routes []Route
+	guard  *http.CrossOriginProtection
+}
+
+// New makes a Site of pages.
+func New(c Config, pages ...Page) *Site {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Site{config: c, mux: http.NewServeMux(), guard: http.NewCrossOriginProtection()}
+	for _, p := range pages {
+		for _, route := range p.Routes() {
+			s.routes = append(s.routes, route)
+			s.mux.Handle(route.Pattern, s.handle(route))
+		}
+	}
+	s.mux.HandleFunc("GET "+assetPrefix, serveAsset)
+	s.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, Asset("icon.svg"), http.StatusMovedPermanently)
+	})
+	s.mux.Handle("/", s.handle(Route{Needs: Read, Empty: true, Serve: func(*Request) (Response, error) { return nil, demarc.ErrNotFound }}))
+	return s
+}
+
+// Routes lists every route of the pages.
+func (s *Site) Routes() []Route { return s.routes }
+
+// ServeHTTP answers a request.
+func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.guarded(s.mux).ServeHTTP(w, r)
+}
+
+// patience is how long a page may take to make.
+const patience = 30 * time.Second
+
+func (s *Site) handle(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
+		r := &Request{Request: hr, site: s, Actor: ActorOf(hr.Context()), keys: route.Keys}
+		if err := s.serve(w, r, route); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+func (s *Site) serve(w http.ResponseWriter, r *Request, route Route) error {
+	if !r.Actor.May(route.Needs, "") {
+		return ErrForbidden
+	}
+	if to, ok := tidy(r.Request); ok {
+		return Redirect{To: to}.respond(w, r)
+	}
+	if err := r.locate(); err != nil {
+		return err
+	}
+	if r.Nothing && !route.Empty {
+		return View{Title: "Nothing here yet", Template: emptyPage}.respond(w, r)
+	}
+	whole := r.Request
+	ctx, cancel := context.WithTimeout(whole.Context(), patience)
+	defer cancel()
+	r.Request = whole.WithContext(ctx)
+	answer, err := route.Serve(r)
+	if err != nil {
+		return err
+	}
+	if _, long := answer.(Download); long {
+		r.Request = whole // as long as somebody takes what is written
+	}
+	return answer.respond(w, r)
+}
+
+// ErrForbidden says that the actor may not do what was asked for.
+var ErrForbidden = errors.New("not allowed")
+
+// Invalid is a mistake of the person who asks. Its text is shown to them.
+type Invalid struct{ Err error }
+
+func (e Invalid) Error() string { return e.Err.Error() }
+func (e Invalid) Unwrap() error { return e.Err }
+
+// Mistake makes an Invalid.
+func Mistake(format string, args ...any) error { return Invalid{fmt.Errorf(format, args...)} }
+
+// failure is what an error looks like from outside.
+type failure struct {
+	Status        int
+	Title, Detail string
+	ID            string
+}
+
+// fail answers with the page of an error. What went wrong inside goes to the log, and a calm sentence to the reader.
+func (s *Site) fail(w http.ResponseWriter, r *Request, err error) {
+	var f failure
+	var invalid Invalid
+	switch {
+	case errors.As(err, &invalid):
+		f = failure{Status: http.StatusBadRequest, Title: "That address does not work", Detail: invalid.Error()}
+		if r.Method == http.MethodPost {
+			f.Title = "That cannot be recorded"
+		}
+	case errors.Is(err, demarc.ErrNotFound):
+		f = failure{Status: http.StatusNotFound, Title: "Not found", Detail: "There is nothing at this address. It may belong to an older scan, or the resource may be gone."}
+	case errors.Is(err, ErrForbidden):
+		f = failure{Status: http.StatusForbidden, Title: "Not allowed", Detail: "You may not see or do this here."}
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+		return // nobody is waiting
+	case errors.Is(err, context.DeadlineExceeded):
+		f = failure{Status: http.StatusServiceUnavailable, Title: "That took too long", Detail: "The answer was not ready in time. A narrower filter may help."}
+	default:
+		f = failure{Status: http.StatusInternalServerError, Title: "Something went wrong here", Detail: "The cause is in the server's log, under the number below."}
+	}
+	f.ID = requestID(r.Context())
+	if f.Status >= http.StatusInternalServerError {
+		s.config.Log.ErrorContext(r.Context(), "page failed", "request_id", f.ID, "path", r.URL.Path, "error", err)
+	}
+	view := View{Title: f.Title, Template: errorPage, Data: f, status: f.Status}
+	if err := view.respond(w, r); err != nil {
+		s.config.Log.ErrorContext(r.Context(), "error page failed", "request_id", f.ID, "error", err)
+	}
+}
+
+// Download is a file.
+type Download struct {
+	Name  string // "gaps.csv"
+	Type  string // "text/csv; charset=utf-8"
+	Write func(ctx context.Context, w io.Writer) error
+}
+
+func (d Download) respond(w http.ResponseWriter, r *Request) error {
+	h := w.Header()
+	h.Set("Content-Type", d.Type)
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", d.Name))
+	h.Set("Cache-Control", "no-store")
+	out := &patientWriter{w: w, control: http.NewResponseController(w)}
+	if err := d.Write(r.Context(), out); err != nil {
+		if out.written == 0 {
+			h.Del("Content-Disposition")
+			return err
+		}
+		r.site.config.Log.ErrorContext(r.Context(), "download failed", "request_id", requestID(r.Context()), "path", r.URL.Path, "error", err)
+		panic(http.ErrAbortHandler) // the reader must see that it is cut short
+	}
+	return nil
+}
+
+// patientWriter gives each piece of a long answer the time that a whole page has.
+type patientWriter struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	written int
+}
+
+func (p *patientWriter) Write(b []byte) (int, error) {
+	if err := p.control.SetWriteDeadline(time.Now().Add(patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	n, err := p.w.Write(b)
+	p.written += n
+	return n, err
+}
+
+// Redirect sends the reader elsewhere on this site.
+type Redirect struct{ To string }
+
+func (d Redirect) respond(w http.ResponseWriter, r *Request) error {
+	http.Redirect(w, r.Request, d.To, http.StatusSeeOther)
+	return nil
+}

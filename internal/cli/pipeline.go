@@ -16,6 +16,7 @@ import (
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/collect/file"
 	"github.com/demarc/demarc/internal/estate"
+	"github.com/demarc/demarc/internal/inventory"
 	"github.com/demarc/demarc/internal/rulebook"
 	"github.com/demarc/demarc/internal/scan"
 )
@@ -245,27 +246,35 @@ func isTerminal(w any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// tell writes what could not be read to standard error.
+// tell writes what could not be read to standard error: of each kind the first few, and of what is said often its first
+// places.
 func (a *app) tell(r *scan.Result) {
-	const most = 20
-	shown := 0
-	for _, n := range r.Notes.Kept {
-		if !n.Kind.Incomplete() {
-			continue
-		}
-		if shown++; shown > most {
-			continue
-		}
-		a.complain("%s: %s: %s", position(n.Pos), n.Kind, oneLine(n.Message))
-	}
-	total := 0
+	const most = 10 // of a kind
+	lines := map[demarc.NoteKind]int{}
+	places := map[demarc.NoteKind]map[string]int{}
+	rest := 0
 	for kind, n := range r.Notes.Count {
+		places[kind] = map[string]int{}
 		if kind.Incomplete() {
-			total += n
+			rest += n
 		}
 	}
-	if total > min(shown, most) {
-		a.complain("and %d more", total-min(shown, most))
+	for _, n := range r.Notes.Kept {
+		if !n.Kind.Incomplete() || lines[n.Kind] == most {
+			continue
+		}
+		lines[n.Kind]++
+		places[n.Kind][n.Message]++
+		rest--
+		more := ""
+		if further := r.Notes.Times(n) - places[n.Kind][n.Message]; further > 0 && places[n.Kind][n.Message] == inventory.KeptPlaces {
+			more = fmt.Sprintf(" (and %d more like it)", further)
+			rest -= further
+		}
+		a.complain("%s: %s: %s%s", position(n.Pos), n.Kind, oneLine(n.Message), more)
+	}
+	if rest > 0 {
+		a.complain("and %d more", rest)
 	}
 	if r.Interrupted {
 		a.complain("interrupted: what was read so far is judged")

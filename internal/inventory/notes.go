@@ -14,7 +14,13 @@ type Notes struct {
 	Kept  []demarc.Note
 
 	texts map[demarc.NoteKind][]string // that are kept, sorted
-	known map[noteKey][]demarc.Note
+	known map[noteKey]*known
+}
+
+// known is what is kept of the notes of one text.
+type known struct {
+	first []demarc.Note
+	times int
 }
 
 type noteKey struct {
@@ -23,8 +29,8 @@ type noteKey struct {
 }
 
 const (
-	keptTexts   = 500 // of one kind: the first in their order
-	keptOfAText = 3   // notes of one text: those in the first places
+	keptTexts  = 500 // of one kind: the first in their order
+	KeptPlaces = 3   // notes of one text that are kept: those in the first places
 )
 
 // Add adds a note. Beyond the limits it is only counted.
@@ -33,7 +39,9 @@ func (n *Notes) Add(note demarc.Note) {
 		n.Count = map[demarc.NoteKind]int{}
 	}
 	n.Count[note.Kind]++
-	n.keep(note)
+	if of := n.keep(note); of != nil {
+		of.times++
+	}
 }
 
 // Merge adds the notes of m.
@@ -47,28 +55,46 @@ func (n *Notes) Merge(m *Notes) {
 	for _, note := range m.Kept {
 		n.keep(note)
 	}
+	for key, of := range m.known {
+		if own := n.known[key]; own != nil {
+			own.times += of.times
+		}
+	}
 }
 
-func (n *Notes) keep(note demarc.Note) {
+// Times returns how many notes there are of the kind and text of one that is kept.
+func (n *Notes) Times(note demarc.Note) int {
+	if of := n.known[noteKey{note.Kind, note.Message}]; of != nil {
+		return of.times
+	}
+	return 0
+}
+
+// keep keeps a note if it is among the first, and returns what is known of its text, nil if its text is not kept.
+func (n *Notes) keep(note demarc.Note) *known {
 	if n.known == nil {
-		n.texts, n.known = map[demarc.NoteKind][]string{}, map[noteKey][]demarc.Note{}
+		n.texts, n.known = map[demarc.NoteKind][]string{}, map[noteKey]*known{}
 	}
 	key := noteKey{note.Kind, note.Message}
-	of, ok := n.known[key]
-	if !ok && !n.room(key) {
-		return
+	of := n.known[key]
+	if of == nil {
+		if !n.room(key) {
+			return nil
+		}
+		of = &known{}
+		n.known[key] = of
 	}
-	if len(of) < keptOfAText {
-		n.known[key] = append(of, note)
+	if len(of.first) < KeptPlaces {
+		of.first = append(of.first, note)
 		n.Kept = append(n.Kept, note)
-		return
+		return of
 	}
-	last := slices.MaxFunc(of, comparePlaces)
-	if comparePlaces(note, last) >= 0 {
-		return
+	last := slices.MaxFunc(of.first, comparePlaces)
+	if comparePlaces(note, last) < 0 {
+		of.first[slices.Index(of.first, last)] = note
+		n.Kept[slices.Index(n.Kept, last)] = note
 	}
-	of[slices.Index(of, last)] = note
-	n.Kept[slices.Index(n.Kept, last)] = note
+	return of
 }
 
 // room makes room for a text, in place of the last of its kind if there are too many; false if it is that itself.

@@ -51,6 +51,7 @@ var mayImport = map[string][]string{
 	"internal/web":      {},
 	"internal/web/*":    {"internal/web"},
 	"internal/api":      {},
+	"internal/auth":     {},
 }
 
 // onlyIn says which packages a library of others may be imported by.
@@ -70,6 +71,9 @@ var onlyIn = map[string][]string{
 	"github.com/microsoftgraph/":  {"internal/collect/*"},
 	"github.com/mattn/go-runewid": {"internal/report/*"},
 	"github.com/danielgtaylor/":   {"internal/api"},
+	"github.com/coreos/go-oidc":   {"internal/auth"},
+	"golang.org/x/oauth2":         {"internal/auth"},
+	"github.com/alexedwards/scs":  {"internal/auth"},
 }
 
 type listed struct {

@@ -166,24 +166,24 @@ func site(m *webtest.Memory) *web.Site {
 
 // role is somebody who may do some things, for some teams.
 type role struct {
-	rights []web.Right
+	rights []demarc.Right
 	teams  []string // nil for all
 }
 
 func (role) Name() string { return "amara@northwind.example" }
-func (a role) May(right web.Right, team string) bool {
-	return slices.Contains(a.rights, right) && (right != web.Declare || team == "" || a.teams == nil || slices.Contains(a.teams, team))
+func (a role) May(right demarc.Right, team string) bool {
+	return slices.Contains(a.rights, right) && (right != demarc.RightDeclare || team == "" || a.teams == nil || slices.Contains(a.teams, team))
 }
 
 var (
-	viewer = role{rights: []web.Right{web.Read}}
-	owner  = role{rights: []web.Right{web.Read, web.Declare}, teams: []string{"shop"}}
-	admin  = role{rights: []web.Right{web.Read, web.Declare, web.Administer}}
+	viewer = role{rights: []demarc.Right{demarc.RightRead}}
+	owner  = role{rights: []demarc.Right{demarc.RightRead, demarc.RightDeclare}, teams: []string{"shop"}}
+	admin  = role{rights: []demarc.Right{demarc.RightRead, demarc.RightDeclare, demarc.RightAdminister}}
 )
 
-func do(s http.Handler, actor web.Actor, r *http.Request) *httptest.ResponseRecorder {
+func do(s http.Handler, actor demarc.Actor, r *http.Request) *httptest.ResponseRecorder {
 	if actor != nil {
-		r = r.WithContext(web.WithActor(r.Context(), actor))
+		r = r.WithContext(demarc.WithActor(r.Context(), actor))
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
@@ -195,7 +195,7 @@ func get(t *testing.T, s http.Handler, path string) *httptest.ResponseRecorder {
 	return do(s, admin, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 }
 
-func post(t *testing.T, s http.Handler, actor web.Actor, path string, form url.Values) *httptest.ResponseRecorder {
+func post(t *testing.T, s http.Handler, actor demarc.Actor, path string, form url.Values) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(form.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -365,8 +365,8 @@ func TestNobodyMayAnything(t *testing.T) {
 		path = strings.TrimSuffix(path, "{$}")
 		for _, who := range []struct {
 			name   string
-			actor  web.Actor
-			rights []web.Right
+			actor  demarc.Actor
+			rights []demarc.Right
 		}{{"nobody", nil, nil}, {"viewer", viewer, viewer.rights}, {"owner", owner, owner.rights}, {"admin", admin, admin.rights}} {
 			r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
 			r.Header.Set("Sec-Fetch-Site", "same-origin")

@@ -16,7 +16,7 @@ import (
 // Request is a request that knows where in which history it looks, and with which filter.
 type Request struct {
 	*http.Request
-	Actor         Actor
+	Actor         demarc.Actor
 	At            demarc.At
 	Scan          demarc.Scan // that it looks at
 	Filter        demarc.Filter

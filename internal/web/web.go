@@ -9,9 +9,9 @@
 //
 // # Who may do what
 //
-// Every route says which Right it needs. Who asks is an Actor in the context of the request, put there by whatever
-// stands in front of the Site: package cli puts Local there when demarc serves one person on a loopback address. A
-// request without an Actor may do nothing. Changes are POST requests of forms, and those of other sites are refused.
+// Every route says which demarc.Right it needs. Who asks is a demarc.Actor in the context of the request, put there by whatever
+// stands in front of the Site: package auth puts a LocalActor there when demarc serves one person on a loopback address. A
+// request without one may do nothing. Changes are POST requests of forms, and those of other sites are refused.
 package web
 
 import (
@@ -60,7 +60,7 @@ type Page interface {
 // Route is one address.
 type Route struct {
 	Pattern string // as of http.ServeMux: "GET /line"
-	Needs   Right
+	Needs   demarc.Right
 	Keys    []string // of the query string, besides those of a filter, org and scan
 	Serve   Handler
 	Empty   bool // it has something to say where nothing was ever scanned
@@ -102,7 +102,7 @@ func New(c Config, pages ...Page) *Site {
 	s.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, Asset("icon.svg"), http.StatusMovedPermanently)
 	})
-	s.mux.Handle("/", s.handle(Route{Needs: Read, Empty: true, Serve: func(*Request) (Response, error) { return nil, demarc.ErrNotFound }}))
+	s.mux.Handle("/", s.handle(Route{Needs: demarc.RightRead, Empty: true, Serve: func(*Request) (Response, error) { return nil, demarc.ErrNotFound }}))
 	return s
 }
 
@@ -119,7 +119,7 @@ const patience = 30 * time.Second
 
 func (s *Site) handle(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		r := &Request{Request: hr, site: s, Actor: ActorOf(hr.Context()), keys: route.Keys}
+		r := &Request{Request: hr, site: s, Actor: demarc.ActorOf(hr.Context()), keys: route.Keys}
 		if err := s.serve(w, r, route); err != nil {
 			s.fail(w, r, err)
 		}

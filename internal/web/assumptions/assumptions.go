@@ -34,7 +34,7 @@ var page = web.Template(files, "assumptions.html")
 
 // Routes is /assumptions.
 func (p Page) Routes() []web.Route {
-	return []web.Route{{Pattern: "GET /assumptions", Needs: web.Read, Serve: p.serve}}
+	return []web.Route{{Pattern: "GET /assumptions", Needs: demarc.RightRead, Serve: p.serve}}
 }
 
 // maxKinds is how many kinds of mistake are shown; each costs a look at one finding.

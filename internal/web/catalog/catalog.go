@@ -102,9 +102,9 @@ var (
 // Routes are /catalog, /catalog/service and /catalog/compare. They have something to say before anything was scanned.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /catalog", Needs: web.Read, Empty: true, Serve: p.list},
-		{Pattern: "GET /catalog/service", Needs: web.Read, Empty: true, Serve: p.service},
-		{Pattern: "GET /catalog/compare", Needs: web.Read, Empty: true, Keys: []string{"all"}, Serve: p.compare},
+		{Pattern: "GET /catalog", Needs: demarc.RightRead, Empty: true, Serve: p.list},
+		{Pattern: "GET /catalog/service", Needs: demarc.RightRead, Empty: true, Serve: p.service},
+		{Pattern: "GET /catalog/compare", Needs: demarc.RightRead, Empty: true, Keys: []string{"all"}, Serve: p.compare},
 	}
 }
 

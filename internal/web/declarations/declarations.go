@@ -51,12 +51,12 @@ var (
 // Routes are /declarations, its form, what records and withdraws, and the audit log.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /declarations", Needs: web.Read, Keys: []string{"done", "show"}, Serve: p.list},
-		{Pattern: "GET /declarations/new", Needs: web.Declare, Keys: []string{"kind"}, Serve: p.form},
-		{Pattern: "POST /declarations", Needs: web.Declare, Serve: p.declare},
-		{Pattern: "POST /declarations/withdraw", Needs: web.Declare, Serve: p.withdraw},
-		{Pattern: "GET /audit", Needs: web.Administer, Keys: []string{"after"}, Serve: p.audit},
-		{Pattern: "GET /audit.json", Needs: web.Administer, Serve: p.auditJSON},
+		{Pattern: "GET /declarations", Needs: demarc.RightRead, Keys: []string{"done", "show"}, Serve: p.list},
+		{Pattern: "GET /declarations/new", Needs: demarc.RightDeclare, Keys: []string{"kind"}, Serve: p.form},
+		{Pattern: "POST /declarations", Needs: demarc.RightDeclare, Serve: p.declare},
+		{Pattern: "POST /declarations/withdraw", Needs: demarc.RightDeclare, Serve: p.withdraw},
+		{Pattern: "GET /audit", Needs: demarc.RightAdminister, Keys: []string{"after"}, Serve: p.audit},
+		{Pattern: "GET /audit.json", Needs: demarc.RightAdminister, Serve: p.auditJSON},
 	}
 }
 
@@ -103,7 +103,7 @@ func (p Page) list(r *web.Request) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := listData{Done: r.Value("done"), Now: r.Now(), May: r.Actor.May(web.Declare, ""), Audit: r.Actor.May(web.Administer, "")}
+	d := listData{Done: r.Value("done"), Now: r.Now(), May: r.Actor.May(demarc.RightDeclare, ""), Audit: r.Actor.May(demarc.RightAdminister, "")}
 	for _, x := range all {
 		if show == "all" || x.InForce(d.Now) || x.On.After(d.Now) && x.Withdrawn.IsZero() {
 			d.List = append(d.List, x)
@@ -218,7 +218,7 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 	if err != nil {
 		return nil, web.Invalid{Err: err}
 	}
-	if !r.Actor.May(web.Declare, e.Team) {
+	if !r.Actor.May(demarc.RightDeclare, e.Team) {
 		return nil, web.ErrForbidden
 	}
 	d := demarc.Declaration{
@@ -251,7 +251,7 @@ func (p Page) withdraw(r *web.Request) (web.Response, error) {
 	if i < 0 {
 		return nil, demarc.ErrNotFound
 	}
-	if !r.Actor.May(web.Declare, all[i].Team) {
+	if !r.Actor.May(demarc.RightDeclare, all[i].Team) {
 		return nil, web.ErrForbidden
 	}
 	if err := p.Book.Withdraw(r.Context(), r.At.Organization, r.Actor.Name(), id); err != nil {

@@ -47,8 +47,8 @@ var page = web.Template(files, "frameworks.html")
 // Routes are /frameworks and its export.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /frameworks", Needs: web.Read, Keys: []string{"framework"}, Serve: p.serve},
-		{Pattern: "GET /frameworks.csv", Needs: web.Read, Keys: []string{"framework"}, Serve: p.csv},
+		{Pattern: "GET /frameworks", Needs: demarc.RightRead, Keys: []string{"framework"}, Serve: p.serve},
+		{Pattern: "GET /frameworks.csv", Needs: demarc.RightRead, Keys: []string{"framework"}, Serve: p.csv},
 	}
 }
 

@@ -30,9 +30,9 @@ var page = web.Template(files, "gaps.html")
 // Routes are /gaps and its exports.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /gaps", Needs: web.Read, Keys: []string{"view", "status", "sort", "after"}, Serve: p.serve},
-		{Pattern: "GET /gaps.csv", Needs: web.Read, Keys: []string{"status", "sort"}, Serve: p.csv},
-		{Pattern: "GET /gaps.json", Needs: web.Read, Keys: []string{"status", "sort"}, Serve: p.json},
+		{Pattern: "GET /gaps", Needs: demarc.RightRead, Keys: []string{"view", "status", "sort", "after"}, Serve: p.serve},
+		{Pattern: "GET /gaps.csv", Needs: demarc.RightRead, Keys: []string{"status", "sort"}, Serve: p.csv},
+		{Pattern: "GET /gaps.json", Needs: demarc.RightRead, Keys: []string{"status", "sort"}, Serve: p.json},
 	}
 }
 
@@ -69,7 +69,7 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 	if status != demarc.FindingsOpen {
 		view = "each"
 	}
-	d := data{View: view, May: r.Actor.May(web.Declare, "")}
+	d := data{View: view, May: r.Actor.May(demarc.RightDeclare, "")}
 	switch view {
 	case "kinds":
 		d.Kinds, err = p.Reader.FindingGroups(r.Context(), r.At, r.Filter)

@@ -26,7 +26,7 @@ var page = web.Template(files, "line.html")
 
 // Routes is /line.
 func (p Page) Routes() []web.Route {
-	return []web.Route{{Pattern: "GET /line", Needs: web.Read, Keys: []string{"by", "rows", "columns"}, Serve: p.serve}}
+	return []web.Route{{Pattern: "GET /line", Needs: demarc.RightRead, Keys: []string{"by", "rows", "columns"}, Serve: p.serve}}
 }
 
 // columns is how many columns are shown unless somebody asks for more; most is as many as can be asked for.

@@ -27,7 +27,7 @@ var page = web.Template(files, "moves.html")
 
 // Routes is /moves.
 func (p Page) Routes() []web.Route {
-	return []web.Route{{Pattern: "GET /moves", Needs: web.Read, Keys: []string{"since", "view", "after"}, Serve: p.serve}}
+	return []web.Route{{Pattern: "GET /moves", Needs: demarc.RightRead, Keys: []string{"since", "view", "after"}, Serve: p.serve}}
 }
 
 const pageSize = 100

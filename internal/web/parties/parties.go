@@ -36,7 +36,7 @@ var page = web.Template(files, "parties.html")
 
 // Routes is /parties.
 func (p Page) Routes() []web.Route {
-	return []web.Route{{Pattern: "GET /parties", Needs: web.Read, Serve: p.serve}}
+	return []web.Route{{Pattern: "GET /parties", Needs: demarc.RightRead, Serve: p.serve}}
 }
 
 type data struct {

@@ -35,10 +35,10 @@ var (
 // Routes are /resources, its exports, and /resource?id=ID.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /resources", Needs: web.Read, Keys: []string{"after", "sort", "group"}, Serve: p.list},
-		{Pattern: "GET /resources.csv", Needs: web.Read, Keys: []string{"sort"}, Serve: p.csv},
-		{Pattern: "GET /resources.json", Needs: web.Read, Keys: []string{"sort"}, Serve: p.json},
-		{Pattern: "GET /resource", Needs: web.Read, Keys: []string{"set", "to"}, Serve: p.resource},
+		{Pattern: "GET /resources", Needs: demarc.RightRead, Keys: []string{"after", "sort", "group"}, Serve: p.list},
+		{Pattern: "GET /resources.csv", Needs: demarc.RightRead, Keys: []string{"sort"}, Serve: p.csv},
+		{Pattern: "GET /resources.json", Needs: demarc.RightRead, Keys: []string{"sort"}, Serve: p.json},
+		{Pattern: "GET /resource", Needs: demarc.RightRead, Keys: []string{"set", "to"}, Serve: p.resource},
 	}
 }
 

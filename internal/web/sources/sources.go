@@ -36,7 +36,7 @@ var page = web.Template(files, "sources.html")
 
 // Routes is /sources.
 func (p Page) Routes() []web.Route {
-	return []web.Route{{Pattern: "GET /sources", Needs: web.Read, Keys: []string{"after"}, Serve: p.serve}}
+	return []web.Route{{Pattern: "GET /sources", Needs: demarc.RightRead, Keys: []string{"after"}, Serve: p.serve}}
 }
 
 // maxBlind is how many blind spots are shown.

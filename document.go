@@ -66,6 +66,7 @@ const (
 	NoteEstate       NoteKind = "estate"       // a declaration without effect
 	NoteCatalog      NoteKind = "catalog"      // an expression that failed on some facts
 	NoteNoTenant     NoteKind = "tenant"       // a body that names no tenant
+	NoteStale        NoteKind = "stale"        // a table of the catalog that was read too long ago
 )
 
 // Incomplete reports whether a note of this kind means that something could not be read.

@@ -167,7 +167,7 @@ func (a *app) notes(p *table.Printer, r *run) {
 	p.Wrap(2, text+".")
 	for _, kind := range []demarc.NoteKind{
 		demarc.NoteRefused, demarc.NoteDenied, demarc.NoteSkipped, demarc.NoteUnclassified, demarc.NoteBadValue, demarc.NoteNotAttached,
-		demarc.NoteDuplicate, demarc.NoteAmbiguous, demarc.NotePassedOver, demarc.NoteNoTenant, demarc.NoteEstate, demarc.NoteCatalog,
+		demarc.NoteDuplicate, demarc.NoteAmbiguous, demarc.NotePassedOver, demarc.NoteNoTenant, demarc.NoteStale, demarc.NoteEstate, demarc.NoteCatalog,
 	} {
 		n := r.Notes.Count[kind]
 		if n == 0 {

@@ -40,6 +40,9 @@ type compiler struct {
 	facts []Field  // what facts.x may be
 	vars  []string // the variables of an estate's condition, which reads no facts; nil for an expression over facts
 	errs  Errors
+
+	lifecycles Lifecycles // nil for none
+	tables     []string   // of lifecycles that the expression names, sorted
 }
 
 // check parses and checks the expression. It returns nil if there are mistakes.
@@ -62,7 +65,33 @@ func (c *compiler) check() *cel.Ast {
 		return nil
 	}
 	c.types(checked.NativeRep())
+	c.lookups(checked.NativeRep())
 	return checked
+}
+
+// lookups gathers the tables that versions are looked up in, which must be written out and be there.
+func (c *compiler) lookups(a *celast.AST) {
+	walk(a.Expr(), func(e celast.Expr) {
+		if e.Kind() != celast.CallKind || e.AsCall().FunctionName() != supportOf {
+			return
+		}
+		arg := e.AsCall().Args()[0]
+		name, ok := literalString(arg)
+		var known []string
+		if c.lifecycles != nil {
+			known = c.lifecycles.Tables()
+		}
+		switch {
+		case !ok:
+			c.report(a, arg, 0, "the name of a lifecycle must be written out")
+		case !slices.Contains(known, name):
+			c.report(a, arg, 0, fmt.Sprintf("no lifecycle %q%s", name, suggest.DidYouMean(name, slices.Values(known))))
+		default:
+			c.tables = append(c.tables, name)
+		}
+	})
+	slices.Sort(c.tables)
+	c.tables = slices.Compact(c.tables)
 }
 
 // issues takes over what CEL found, in our words.

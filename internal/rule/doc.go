@@ -11,6 +11,7 @@
 //	versionAtLeast(v, '1.30')      compares versions, as versionAtLeast's comment says
 //	openToWorld(cidr)              whether a firewall source covers the internet
 //	ageDays(time)                  whole days before the as-of date
+//	supportOf('table', version)    which support a version has on the as-of date: standard, extended or ended
 //	policyIsPublic(doc)            whether a policy of AWS lets anybody in
 //	policyIsAdmin(doc)             whether it allows everything
 //	policyAllows(doc, 'iam:X')     whether it allows an action on every resource

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
@@ -22,13 +23,23 @@ type Field struct {
 	Fields []Field // of the records of a TypeRecords
 }
 
+// Lifecycles knows until when versions are supported, in tables by name.
+type Lifecycles interface {
+	// Tables returns the names of the tables.
+	Tables() []string
+	// Support returns which support a version has on a day: "standard", "extended" or "ended". It is an error if the
+	// table does not have the version.
+	Support(table, version string, asOf time.Time) (string, error)
+}
+
 // Env compiles the expressions of one service. It is safe for concurrent use.
 type Env struct {
-	name  string
-	facts []Field // sorted by name
-	built func() (builtEnv, error)
-	mu    sync.Mutex
-	atoms map[string]*Atom // by their text
+	name       string
+	facts      []Field // sorted by name
+	lifecycles Lifecycles
+	built      func() (builtEnv, error)
+	mu         sync.Mutex
+	atoms      map[string]*Atom // by their text
 }
 
 // builtEnv is what compiling takes.
@@ -40,15 +51,15 @@ type builtEnv struct {
 // fieldName is what can follow a dot in CEL.
 var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// NewEnv returns the environment of a service that declares these facts. The CEL environment behind it is only
-// made when the first expression is compiled.
-func NewEnv(name string, facts []Field) (*Env, error) {
+// NewEnv returns the environment of a service that declares these facts. Without lifecycles, which may be nil, there are no
+// tables for supportOf. The CEL environment behind it is only made when the first expression is compiled.
+func NewEnv(name string, facts []Field, lifecycles Lifecycles) (*Env, error) {
 	facts = slices.Clone(facts)
 	slices.SortFunc(facts, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
 	if err := checkFields("fact", facts); err != nil {
 		return nil, fmt.Errorf("declare the facts of %s: %w", name, err)
 	}
-	e := &Env{name: name, facts: facts, atoms: map[string]*Atom{}}
+	e := &Env{name: name, facts: facts, lifecycles: lifecycles, atoms: map[string]*Atom{}}
 	e.built = sync.OnceValues(e.build)
 	return e, nil
 }
@@ -116,7 +127,7 @@ func (e *Env) Compile(src Source, want demarc.Type) (*Program, error) {
 		return nil, fmt.Errorf("prepare the expressions of %s: %w", e.name, err)
 	}
 	env := built.cel
-	c := &compiler{env: env, src: src, facts: e.facts}
+	c := &compiler{env: env, src: src, facts: e.facts, lifecycles: e.lifecycles}
 	checked := c.check()
 	if len(c.errs) > 0 {
 		return nil, c.errs.err()
@@ -132,7 +143,7 @@ func (e *Env) Compile(src Source, want demarc.Type) (*Program, error) {
 	if len(c.errs) > 0 {
 		return nil, c.errs.err()
 	}
-	p := &Program{src: src, want: want, constants: constants}
+	p := &Program{src: src, want: want, constants: constants, tables: c.tables}
 	p.formula = split(checked.NativeRep().Expr(), func(x celast.Expr) Formula {
 		atom := e.atom(env, checked.NativeRep(), x, want, built.records)
 		p.parts = append(p.parts, part{Atom: atom})
@@ -158,7 +169,7 @@ func (e *Env) atom(env *cel.Env, checked *celast.AST, x celast.Expr, want demarc
 	if a := e.atoms[key]; a != nil && a.want == want {
 		return a
 	}
-	a := &Atom{want: want}
+	a := &Atom{want: want, lifecycles: e.lifecycles}
 	a.run, a.bounded = programs(env, checked, x)
 	a.bind(x, e.facts, records)
 	e.atoms[key] = a

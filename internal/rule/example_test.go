@@ -12,7 +12,7 @@ func Example() {
 	env, err := rule.NewEnv("aws/rds", []rule.Field{
 		{Name: "auto_minor_upgrade", Type: demarc.TypeBool},
 		{Name: "engine", Type: demarc.TypeString},
-	})
+	}, nil)
 	if err != nil {
 		panic(err)
 	}

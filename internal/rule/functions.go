@@ -30,14 +30,14 @@ var standard = []string{
 
 // functionNames lists the functions that a misspelt name may have been meant to be.
 var functionNames = []string{
-	"versionAtLeast", "openToWorld", "ageDays",
+	"versionAtLeast", "openToWorld", "ageDays", supportOf,
 	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyGrants",
 	"lowerAscii", "size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string", "timestamp", "duration",
 }
 
 // functionCosts says what our functions cost at most, in CEL's units.
 var functionCosts = map[string]uint64{
-	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "lowerAscii": 10,
+	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, supportOf: 200, "lowerAscii": 10,
 	"policyIsPublic": 2000, "policyIsAdmin": 2000, "policyAllows": 2000, "policyEscalations": 5000, "policyOutsiders": 2000,
 	"policyUnbound": 2000, "policyDeputies": 2000, "policyGrants": 2000,
 }
@@ -67,6 +67,7 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 			cel.UnaryBinding(func(v ref.Val) ref.Val { return boolOrError(address.OpenToWorld(string(v.(types.String)))) }))),
 		// The as-of date is an argument of the evaluation, so the implementation comes with it.
 		cel.Function("ageDays", cel.Overload("age_days", []*cel.Type{cel.TimestampType}, cel.IntType, cel.LateFunctionBinding())),
+		cel.Function(supportOf, cel.Overload("support_of", []*cel.Type{cel.StringType, cel.StringType}, cel.StringType, cel.LateFunctionBinding())),
 		policyFunction("policyIsPublic", cel.BoolType, func(p *policy.Policy) ref.Val { return boolOrError(p.Public()) }),
 		policyFunction("policyIsAdmin", cel.BoolType, func(p *policy.Policy) ref.Val { return boolOrError(p.Admin()) }),
 		policyFunction("policyEscalations", cel.ListType(cel.StringType), func(p *policy.Policy) ref.Val {
@@ -138,6 +139,20 @@ func ageDays(asOf time.Time) functions.LateBoundOp {
 	return func(_ string, args ...ref.Val) ref.Val {
 		t := args[0].(types.Timestamp)
 		return types.Int(math.Floor(asOf.Sub(t.Time).Hours() / 24))
+	}
+}
+
+// supportOf is the function that looks a version up in a lifecycle.
+const supportOf = "supportOf"
+
+// support is bound to the as-of date of an evaluation as well.
+func support(l Lifecycles, asOf time.Time) functions.LateBoundOp {
+	return func(_ string, args ...ref.Val) ref.Val {
+		state, err := l.Support(string(args[0].(types.String)), string(args[1].(types.String)), asOf)
+		if err != nil {
+			return types.WrapErr(err)
+		}
+		return types.String(state)
 	}
 }
 

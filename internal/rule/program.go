@@ -24,6 +24,7 @@ type Program struct {
 	want      demarc.Type
 	constants map[string][]demarc.Value
 	names     []string // of the facts that are read, sorted
+	tables    []string // of lifecycles, sorted
 	formula   Formula
 	parts     []part // the atoms of the formula
 }
@@ -40,6 +41,8 @@ type Atom struct {
 	want    demarc.Type
 	run     func() (cel.Program, error)
 	bounded func() (cel.Program, error) // the same, counting its steps; for lists longer than was estimated
+
+	lifecycles Lifecycles
 
 	names    []string // of the facts that are read, sorted
 	fields   []*Field // their declarations
@@ -131,6 +134,9 @@ func (p *Program) Type() demarc.Type { return p.want }
 
 // Facts returns the names of the facts that the expression reads, sorted. Eval takes them in this order.
 func (p *Program) Facts() []string { return p.names }
+
+// Tables returns the names of the lifecycles that the expression looks versions up in, sorted.
+func (p *Program) Tables() []string { return p.tables }
 
 // Constants returns the values that the expression compares each fact with, in the order of the text and each
 // once. They tell apart all that the expression tells apart:
@@ -309,10 +315,14 @@ func (e *evaluation) ResolveName(name string) (any, bool) {
 
 // ResolveFunction implements interpreter.FunctionActivation.
 func (e *evaluation) ResolveFunction(name string) (functions.LateBoundOp, bool) {
-	if name != "ageDays" {
+	switch name {
+	case "ageDays":
+		return ageDays(e.asOf), true
+	case supportOf:
+		return support(e.atom.lifecycles, e.asOf), true
+	default:
 		return nil, false
 	}
-	return ageDays(e.asOf), true
 }
 
 func (e *evaluation) value(v variable) ref.Val {

@@ -37,7 +37,7 @@ var fields = []rule.Field{
 
 func env(t testing.TB) *rule.Env {
 	t.Helper()
-	e, err := rule.NewEnv("aws/rds", fields)
+	e, err := rule.NewEnv("aws/rds", fields, lifecycles{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -490,7 +490,7 @@ func TestNewEnv(t *testing.T) {
 		{"in a record", []rule.Field{{Name: "a", Type: demarc.TypeRecords, Fields: []rule.Field{{Name: "b"}}}}, `field of a "b" has no type`},
 		{"words that are only reserved", []rule.Field{{Name: "package", Type: demarc.TypeBool}, {Name: "namespace", Type: demarc.TypeBool}}, "<nil>"},
 	} {
-		e, err := rule.NewEnv("x", tt.fields)
+		e, err := rule.NewEnv("x", tt.fields, nil)
 		if got := fmt.Sprint(err); !strings.HasSuffix(got, tt.want) {
 			t.Errorf("%s: NewEnv = %s, want %s", tt.name, got, tt.want)
 		}
@@ -501,7 +501,7 @@ func TestNewEnv(t *testing.T) {
 }
 
 func TestServiceWithoutFacts(t *testing.T) {
-	e, err := rule.NewEnv("x", nil)
+	e, err := rule.NewEnv("x", nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -596,6 +596,51 @@ func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
 		if _, err := e.Compile(source(`facts.auto_upgrade == false && facts.zones.exists(z, z == 'a')`), demarc.TypeBool); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// lifecycles has one table, of kettles, whose version 1 is supported until the end of 2026.
+type lifecycles struct{}
+
+func (lifecycles) Tables() []string { return []string{"kettles"} }
+
+func (lifecycles) Support(table, version string, on time.Time) (string, error) {
+	switch {
+	case table != "kettles" || version != "1":
+		return "", fmt.Errorf("no version %q of %s", version, table)
+	case on.Year() <= 2026:
+		return "standard", nil
+	default:
+		return "ended", nil
+	}
+}
+
+func TestSupportOf(t *testing.T) {
+	e := env(t)
+	p := compile(t, e, "supportOf('kettles', facts.version) == 'standard' || facts.auto_upgrade", demarc.TypeBool)
+	if got := p.Tables(); !slices.Equal(got, []string{"kettles"}) {
+		t.Errorf("Tables = %q", got)
+	}
+	one := facts{"version": demarc.String("1"), "auto_upgrade": demarc.Bool(false)}.of(p)
+	if got := p.Eval(one, asOf); !got.True() {
+		t.Errorf("in 2026: %+v", got)
+	}
+	if got := p.Eval(one, asOf.AddDate(1, 0, 0)); !got.False() {
+		t.Errorf("in 2027: %+v", got)
+	}
+	if got := p.Eval(facts{"version": demarc.String("2"), "auto_upgrade": demarc.Bool(false)}.of(p), asOf); got.Known() || got.Err == nil {
+		t.Errorf("of a version that the table does not have: %+v", got)
+	}
+	if got := p.Eval(facts{"version": demarc.String("2"), "auto_upgrade": demarc.Bool(true)}.of(p), asOf); !got.True() {
+		t.Errorf("where it does not matter: %+v", got)
+	}
+	for text, want := range map[string]string{
+		"supportOf('kettle', facts.version) == 'ended'":     `rds.yaml:10:21: no lifecycle "kettle", did you mean "kettles"?`,
+		"supportOf(facts.engine, facts.version) == 'ended'": "rds.yaml:10:26: the name of a lifecycle must be written out",
+	} {
+		if _, err := e.Compile(source(text), demarc.TypeBool); err == nil || !strings.HasPrefix(err.Error(), want+"\n") {
+			t.Errorf("Compile(%q) = %v, want %s", text, err, want)
 		}
 	}
 }

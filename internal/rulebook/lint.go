@@ -23,6 +23,9 @@ const (
 // mistake, sorted by position.
 func (b *Rulebook) Lint() error {
 	var faults strictyaml.Errors
+	for _, id := range b.LifecycleIDs() {
+		b.Lifecycle(id) // decodes it
+	}
 	for _, s := range b.Services() {
 		if err := s.Compile(); err != nil {
 			faults = append(faults, mistakes(err)...)

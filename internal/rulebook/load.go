@@ -51,6 +51,7 @@ func load(files fs.FS, systems []fs.FS) (*Rulebook, error) {
 		Providers:  map[string]*Provider{},
 		services:   map[demarc.ServiceID]*shelf[Service]{},
 		archetypes: map[string]*shelf[Archetype]{},
+		lifecycles: map[string]func() *Lifecycle{},
 		places:     map[demarc.Dialect]func() *places{},
 		ignored:    map[demarc.Dialect][]string{},
 		k8sNodes:   Nodes{Schemes: map[string]demarc.Party{}, Labels: map[string]demarc.Party{}},
@@ -136,7 +137,9 @@ func (l *loader) decode(system fs.FS, name string, into any) bool {
 }
 
 // walker is what is done with each file of a catalog, by what is in it.
-type walker struct{ duties, providers, ignored, archetype, service func(name string) }
+type walker struct {
+	duties, providers, ignored, archetype, lifecycle, service func(name string)
+}
 
 // walk goes through a catalog in the order of the names.
 func (w *walker) walk(system fs.FS) error {
@@ -160,7 +163,9 @@ func (w *walker) walk(system fs.FS) error {
 			w.ignored(name)
 		case path.Base(dir) == "archetypes":
 			w.archetype(name)
-		case path.Base(dir) == "frameworks" || path.Base(dir) == "lifecycle":
+		case path.Base(dir) == "lifecycle":
+			w.lifecycle(name)
+		case path.Base(dir) == "frameworks":
 			// read by those who need them
 		default:
 			w.service(name)
@@ -180,7 +185,12 @@ func (l *loader) read(system fs.FS, layer int) []serviceFile {
 		providers: func(name string) { l.providers(system, name) },
 		ignored:   func(name string) { l.ignored(system, name) },
 		archetype: func(name string) { l.readArchetype(system, name, layer) },
-		service:   func(name string) { services = append(services, name) },
+		lifecycle: func(name string) {
+			if table := l.readLifecycle(system, name); table != nil {
+				l.book.lifecycles[table.ID] = func() *Lifecycle { return table }
+			}
+		},
+		service: func(name string) { services = append(services, name) },
 	}
 	if err := files.walk(system); err != nil {
 		l.fault(pos{File: "catalog " + strconv.Itoa(layer)}, "%v", err)
@@ -540,7 +550,8 @@ func (l *loader) link(s *Service) {
 
 func (l *loader) service(f *serviceFile) *Service {
 	s := &Service{
-		ID: demarc.ServiceID(f.Service.Value), Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model),
+		book: l.book,
+		ID:   demarc.ServiceID(f.Service.Value), Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model),
 		Identity: map[demarc.Dialect]*Identity{}, factIndex: map[string]int{}, Pos: f.Pos,
 		Base: make([]*Outcome, NumDuties), Own: make([]bool, NumDuties),
 	}
@@ -1019,7 +1030,7 @@ func (s *Service) Compile() error {
 				fields[i].Fields = append(fields[i].Fields, rule.Field{Name: sub.Name, Type: sub.Type})
 			}
 		}
-		env, err := rule.NewEnv(string(s.ID), fields)
+		env, err := rule.NewEnv(string(s.ID), fields, s.book)
 		if err != nil {
 			s.faults = append(s.faults, &strictyaml.Error{File: s.Pos.File, Line: s.Pos.Line, Column: s.Pos.Column, Msg: err.Error()})
 			return

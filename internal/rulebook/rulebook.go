@@ -30,6 +30,7 @@ type Rulebook struct {
 
 	services   map[demarc.ServiceID]*shelf[Service]
 	archetypes map[string]*shelf[Archetype]
+	lifecycles map[string]func() *Lifecycle
 	places     map[demarc.Dialect]func() *places
 	ignored    map[demarc.Dialect][]string
 	tfOwners   []prefixed // Terraform type prefix to provider, longest first
@@ -172,6 +173,7 @@ type Service struct {
 	Checks    []*Check
 	Pos       strictyaml.Pos
 
+	book      *Rulebook
 	factIndex map[string]int
 	compile   sync.Once
 	env       *rule.Env

@@ -214,6 +214,7 @@ func TestSchemaHasTheKeysOfTheFiles(t *testing.T) {
 	var part partEntries
 	var proof Proof
 	var fact factEntry
+	var lifecycle lifecycleFile
 	for def, into := range map[string]any{
 		"service": &serviceFile{}, "archetype": &archetypeFile{}, "duties": &duties, "providers": &providers,
 		"layerInfo": first(&duties.Layers), "dutyInfo": first(&duties.Duties), "kubernetes": &providers.Kubernetes,
@@ -221,6 +222,7 @@ func TestSchemaHasTheKeysOfTheFiles(t *testing.T) {
 		"envelope": &typeEntry{}, "identity": &idEntry{}, "part": value(&part), "relation": &relation{}, "fact": &fact,
 		"default": value(&fact.Default), "presumption": &fact.Presume, "field": &fieldEntry{}, "outcome": &outcomeEntry{}, "line": &lineEntry{}, "check": &checkEntry{}, "fix": &Fix{},
 		"sourceInPlace": &sourceEntry{}, "proof": &proof, "case": first(&proof.Cases), "want": &first(&proof.Cases).Want,
+		"lifecycle": &lifecycle, "release": first(&lifecycle.Versions),
 	} {
 		want := knownKeys(t, into)
 		if def == "relation" || def == "fact" { // which take a path for each dialect beside their own keys

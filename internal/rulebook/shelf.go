@@ -73,7 +73,8 @@ func (l *loader) list() func() digest {
 		archetype: lazily(func(name, id string) {
 			b.archetypes[strings.TrimPrefix(id, "archetypes/")] = &shelf[Archetype]{file: name}
 		}),
-		service: lazily(func(name, id string) { b.services[demarc.ServiceID(id)] = &shelf[Service]{file: name} }),
+		lifecycle: lazily(func(name, _ string) { b.shelve(name) }),
+		service:   lazily(func(name, id string) { b.services[demarc.ServiceID(id)] = &shelf[Service]{file: name} }),
 	}
 	if err := files.walk(b.files); err != nil {
 		l.fault(pos{File: "catalog"}, "%v", err)

@@ -4,6 +4,7 @@ package scan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"runtime"
 	"slices"
@@ -310,7 +311,29 @@ func judge(ctx context.Context, c Config, settled *inventory.Settled, workers in
 	for _, n := range assessor.Notes() {
 		out.Notes.Add(n)
 	}
+	stale(c, settled, &out.Notes)
 	return nil
+}
+
+// stale tells which tables that versions were looked up in were read too long ago.
+func stale(c Config, settled *inventory.Settled, notes *inventory.Notes) {
+	seen := map[*rulebook.Service]bool{}
+	told := map[string]bool{}
+	for i := range settled.Items {
+		svc := settled.Items[i].Service
+		if seen[svc] {
+			continue
+		}
+		seen[svc] = true
+		for _, table := range svc.Lifecycles() {
+			if told[table.ID] || !table.Stale(c.AsOf) {
+				continue
+			}
+			told[table.ID] = true
+			notes.Add(demarc.Note{Kind: demarc.NoteStale, Message: fmt.Sprintf("lifecycle %s was read on %s: versions and days may have changed since, see %s",
+				table.ID, table.Source.Read.Format(time.DateOnly), table.Source.URL)})
+		}
+	}
 }
 
 func (r *Result) answer(f *Finding) *demarc.Answer {

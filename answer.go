@@ -21,6 +21,7 @@ type Standing struct {
 	Teams       []string       // who does the organization's part, in the same order, "" for nobody; nil where no teams are declared
 	Beliefs     []Belief       // the duties that the organization is mistaken about, in the same order
 	Checks      []CheckOutcome // of every check of the service, in its order
+	Unaccepted  DutySet        // the duties that their team has not accepted, or has to again; only a store knows
 }
 
 // Belief is a duty that the organization believes to be somebody else's, and that is its own.
@@ -47,6 +48,7 @@ func (s *Standing) Duty(i int) DutyAnswer {
 	if s.Teams != nil && d.Tenant() {
 		d.Team, d.Teamless = s.Teams[i], s.Teams[i] == ""
 	}
+	d.Unaccepted = s.Unaccepted.Has(i)
 	for _, b := range s.Beliefs {
 		if b.Duty == i {
 			d.Believed, d.Assumption = b.Holder, b.Assumption

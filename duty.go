@@ -61,3 +61,9 @@ func MatchDuty(glob string, d DutyID) bool {
 	}
 	return glob == string(d)
 }
+
+// DutySet is a set of duties by their place in Duties, a bit each.
+type DutySet uint64
+
+// Has reports whether the duty at i of Duties is in the set.
+func (s DutySet) Has(i int) bool { return s>>i&1 != 0 }

@@ -1,0 +1,659 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/demarc/demarc"
+)
+
+// gapAt is one finding of the resource at a position of a snapshot.
+type gapAt struct {
+	duty  int
+	of    findingOf
+	out   *outcome
+	first int64
+	last  int64 // 0 while it is seen
+}
+
+// gapsAt returns the findings of the resource at a position, as far as a filter wants their duties, in the order of
+// duties. What it returns is valid until the next call with the same scratch.
+func (n *snapshot) gapsAt(sel *selection, f *demarc.Filter, pos int, open []uint64, scratch []gapAt) []gapAt {
+	mask := sel.mask(pos)
+	if mask == 0 {
+		return nil
+	}
+	if n.standings[pos]&insideBit != 0 {
+		mask &^= guestDuties
+	}
+	at := n.standings[pos] &^ insideBit
+	rows := n.rows[n.rids[pos]]
+	out := scratch[:0]
+	for d := range dutiesIn(mask) {
+		o := n.view.outcome(d, at)
+		for _, g := range o.gaps {
+			x := gapAt{d, g, o, int64(n.born[pos]), 0}
+			for i := range rows {
+				if r := &rows[i]; r.duty == d && r.of.gap == g.gap && r.of.check == g.check {
+					x.first = r.first
+				}
+			}
+			if wantsGap(f, &x) {
+				out = append(out, x)
+			}
+		}
+		if open != nil && open[pos]>>d&1 != 0 {
+			if x := (gapAt{d, findingOf{demarc.GapUnaccepted, "", demarc.Low}, o, int64(n.born[pos]), 0}); wantsGap(f, &x) {
+				out = append(out, x)
+			}
+		}
+	}
+	for i := range rows { // those that can no longer be told
+		if r := &rows[i]; r.last != 0 && mask>>r.duty&1 != 0 {
+			if x := (gapAt{r.duty, r.of, r.out, r.first, r.last}); wantsGap(f, &x) {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+// wantsGap reports whether a filter wants a finding of a duty that it wants.
+func wantsGap(f *demarc.Filter, x *gapAt) bool {
+	return (len(f.Gaps) == 0 || slices.Contains(f.Gaps, x.of.gap)) && x.of.severity >= f.Severity && (len(f.Checks) == 0 || slices.Contains(f.Checks, x.of.check))
+}
+
+// Findings returns a part of the findings that a filter wants: of the open ones those at a scan, of the resolved ones
+// those that were resolved until then.
+func (s *Store) Findings(ctx context.Context, at demarc.At, f demarc.Filter, status demarc.FindingStatus, order demarc.Order, page demarc.Page) (demarc.Paged[demarc.Finding], error) {
+	out := demarc.Paged[demarc.Finding]{Items: []demarc.Finding{}}
+	n, err := s.snapshotAt(ctx, at)
+	if err != nil {
+		return out, err
+	}
+	switch status {
+	case demarc.FindingsOpen, "":
+		return s.openFindings(ctx, n, f, order, page)
+	case demarc.FindingsResolved:
+		return s.resolvedFindings(ctx, n, f, page)
+	case demarc.FindingsAll:
+		// The open ones first, then the resolved ones. The cursor says in which of the two lists it is.
+		rest, inResolved := strings.CutPrefix(string(page.After), "r")
+		if !inResolved {
+			if out, err = s.openFindings(ctx, n, f, order, page); err != nil || out.Next != "" {
+				more, rerr := s.resolvedFindings(ctx, n, f, demarc.Page{Limit: 1})
+				out.Total += more.Total
+				return out, errors.Join(err, rerr)
+			}
+			rest = ""
+		}
+		open := out
+		if inResolved {
+			if open, err = s.openFindings(ctx, n, f, order, demarc.Page{Limit: 1}); err != nil {
+				return out, err
+			}
+			open.Items = nil
+		}
+		left := page.Size() - len(open.Items)
+		if left == 0 {
+			open.Next = "r"
+			left = 1
+		}
+		resolved, err := s.resolvedFindings(ctx, n, f, demarc.Page{After: demarc.Cursor(rest), Limit: left})
+		if err != nil {
+			return out, err
+		}
+		out.Total = open.Total + resolved.Total
+		if out.Items = open.Items; open.Next == "r" {
+			if resolved.Total > 0 {
+				out.Next = "r"
+			}
+			return out, nil
+		}
+		out.Items = append(out.Items, resolved.Items...)
+		if resolved.Next != "" {
+			out.Next = "r" + resolved.Next
+		}
+		return out, nil
+	default:
+		return out, fmt.Errorf("status %q: expected open, resolved or all", status)
+	}
+}
+
+// openFindings lists open findings. There may be many millions: only those of the page are made.
+func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, order demarc.Order, page demarc.Page) (demarc.Paged[demarc.Finding], error) {
+	out := demarc.Paged[demarc.Finding]{Items: []demarc.Finding{}}
+	sel, err := s.selects(ctx, n, f)
+	if err != nil {
+		return out, err
+	}
+	open, err := s.unaccepted(ctx, n)
+	if err != nil {
+		return out, err
+	}
+	rank := func(*gapAt) int { return 0 }
+	ranks := 1
+	switch order {
+	case demarc.OrderWorst, "":
+		rank, ranks = func(g *gapAt) int { return int(demarc.Critical - g.of.severity) }, int(demarc.Critical)+1
+	case demarc.OrderOldest:
+		rank, ranks = func(g *gapAt) int { return int(g.first) }, int(n.scan.ID)+1
+	case demarc.OrderNewest:
+		rank, ranks = func(g *gapAt) int { return int(n.scan.ID) - int(g.first) }, int(n.scan.ID)+1
+	case demarc.OrderID:
+	default:
+		return out, fmt.Errorf("order %q: expected worst, oldest, newest or id", order)
+	}
+	from := findingCursor{}
+	fromPos := 0
+	if page.After != "" {
+		if from, err = readFindingCursor(page.After); err != nil {
+			return out, err
+		}
+		if fromPos, err = s.positionAfter(ctx, n, from.id); err != nil {
+			return out, err
+		}
+		fromPos = max(0, fromPos-1) // the resource of the last item may have more
+	}
+	// Most resources have the findings of their standing, from their own first scan on: they are counted by standing.
+	type shape struct {
+		standing uint32
+		mask     uint64
+		born     uint32
+	}
+	counts := make([]int, ranks)
+	same := map[shape]int{}
+	var scratch []gapAt
+	plain := func(pos int) bool { return n.rows[n.rids[pos]] == nil && open == nil }
+	byAge := order == demarc.OrderOldest || order == demarc.OrderNewest
+	for pos := range n.rids {
+		mask := sel.mask(pos)
+		if mask == 0 {
+			continue
+		}
+		if plain(pos) {
+			k := shape{standing: n.standings[pos], mask: mask}
+			if byAge {
+				k.born = n.born[pos]
+			}
+			if c, ok := same[k]; ok {
+				same[k] = c + 1
+				continue
+			}
+			same[k] = 1
+			continue
+		}
+		scratch = n.gapsAt(sel, &f, pos, open, scratch)
+		for i := range scratch {
+			counts[rank(&scratch[i])]++
+		}
+	}
+	for k, times := range same {
+		mask := k.mask
+		if k.standing&insideBit != 0 {
+			mask &^= guestDuties
+		}
+		for d := range dutiesIn(mask) {
+			o := n.view.outcome(d, k.standing&^insideBit)
+			for _, g := range o.gaps {
+				if x := (gapAt{d, g, o, int64(k.born), 0}); wantsGap(&f, &x) {
+					counts[rank(&x)] += times
+				}
+			}
+		}
+	}
+	for _, c := range counts {
+		out.Total += c
+	}
+	type item struct {
+		pos int
+		gapAt
+		number int
+	}
+	var items []item
+	size := page.Size()
+	for r := from.rank; r < ranks && len(items) <= size; r++ {
+		left := counts[r]
+		start := 0
+		if r == from.rank && page.After != "" {
+			start = fromPos
+		}
+		for pos := start; pos < len(n.rids) && left > 0 && len(items) <= size; pos++ {
+			if byAge && plain(pos) && rank(&gapAt{first: int64(n.born[pos])}) != r {
+				continue
+			}
+			scratch = n.gapsAt(sel, &f, pos, open, scratch)
+			number := 0
+			for i := range scratch {
+				if rank(&scratch[i]) != r {
+					continue
+				}
+				number++
+				left--
+				if r == from.rank && page.After != "" && pos == fromPos && number <= from.number && from.at(ctx, s, n, pos) {
+					continue
+				}
+				if items = append(items, item{pos, scratch[i], number}); len(items) > size {
+					break
+				}
+			}
+		}
+	}
+	if len(items) > size {
+		items = items[:size]
+		last := items[size-1]
+		id, err := s.idOf(ctx, n.rids[last.pos])
+		if err != nil {
+			return out, err
+		}
+		out.Next = findingCursor{rank: rank(&last.gapAt), number: last.number, id: id}.String()
+	}
+	rids := make([]int64, len(items))
+	for i := range items {
+		rids[i] = n.rids[items[i].pos]
+	}
+	rows, err := s.rowsOf(ctx, rids)
+	if err != nil {
+		return out, err
+	}
+	for i := range items {
+		x := rows[rids[i]]
+		out.Items = append(out.Items, n.finding(items[i].pos, &x, &items[i].gapAt))
+	}
+	return out, nil
+}
+
+// findingCursor says behind which finding a page ends: the number-th of its rank of a resource.
+type findingCursor struct {
+	rank, number int
+	id           string
+}
+
+func (c findingCursor) String() demarc.Cursor {
+	return demarc.Cursor(base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d %d %s", c.rank, c.number, c.id)))
+}
+
+func readFindingCursor(text demarc.Cursor) (findingCursor, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(string(text))
+	parts := strings.SplitN(string(raw), " ", 3)
+	if err != nil || len(parts) < 3 {
+		return findingCursor{}, errCursor
+	}
+	rank, rerr := strconv.Atoi(parts[0])
+	number, nerr := strconv.Atoi(parts[1])
+	if rerr != nil || nerr != nil || rank < 0 {
+		return findingCursor{}, errCursor
+	}
+	return findingCursor{rank, number, clean(parts[2])}, nil
+}
+
+// at reports whether the resource of the cursor is at a position: it may be gone.
+func (c *findingCursor) at(ctx context.Context, s *Store, n *snapshot, pos int) bool {
+	id, err := s.idOf(ctx, n.rids[pos])
+	return err == nil && id == c.id
+}
+
+// finding returns a finding of the resource at a position in the words of the domain.
+func (n *snapshot) finding(pos int, x *row, g *gapAt) demarc.Finding {
+	p := n.places[pos]
+	d := &g.out.answer
+	out := demarc.Finding{
+		Resource: n.view.places[p].of(x), Duty: d.Duty, Gap: g.of.gap, Check: g.of.check, Severity: g.of.severity, Holder: d.Holder, State: d.State, Believed: d.Believed,
+		Missing: d.Verdict.Missing, Because: d.Ground(), Team: d.Team, FirstSeen: n.moment(g.first), LastSeen: n.moment(int64(n.scan.ID)),
+	}
+	if since := n.stale[p]; since != 0 {
+		out.Stale, out.LastSeen = true, n.before(since)
+	}
+	if g.last != 0 {
+		out.Stale, out.LastSeen = true, n.moment(g.last)
+	}
+	return out
+}
+
+// resolvedFindings lists findings that were resolved until a scan, those that were last first.
+func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filter, page demarc.Page) (demarc.Paged[demarc.Finding], error) {
+	out := demarc.Paged[demarc.Finding]{Items: []demarc.Finding{}}
+	sel, err := s.selects(ctx, n, demarc.Filter{
+		Providers: f.Providers, Sources: f.Sources, Accounts: f.Accounts, Regions: f.Regions, Models: f.Models, Archetypes: f.Archetypes, Services: f.Services, Types: f.Types, Implied: f.Implied,
+	})
+	if err != nil {
+		return out, err
+	}
+	from := [2]int64{1 << 62, 1 << 62}
+	if page.After != "" {
+		if _, err := fmt.Sscanf(string(page.After), "%d-%d", &from[0], &from[1]); err != nil {
+			return out, errCursor
+		}
+	}
+	type resolved struct {
+		id, rid, resolved, last int64
+		place                   uint32
+		resource                string
+		gapAt
+	}
+	v := s.vocabulary(n.org)
+	var shown []resolved
+	byText := len(f.IDs)+len(f.Names)+len(f.Tags) > 0 || f.Text != ""
+	rows, err := s.read.QueryContext(ctx, `SELECT id, resource, rid, place, outcome, gap, check_id, severity, first, last, resolved FROM findings WHERE organization = $1 AND resolved <= $2 ORDER BY resolved DESC, id DESC`, n.org, int64(n.scan.ID))
+	var all []resolved
+	err = each(rows, err, func(r *sql.Rows) error {
+		var x resolved
+		var placeID, outcome, severity int64
+		var last sql.NullInt64
+		if err := r.Scan(&x.id, &x.resource, &x.rid, &placeID, &outcome, &x.of.gap, &x.of.check, &severity, &x.first, &last, &x.resolved); err != nil {
+			return err
+		}
+		v.mu.Lock()
+		x.out, x.place = v.outcomeOf[outcome], v.placeAt[placeID]
+		v.mu.Unlock()
+		x.of.severity, x.last = demarc.Severity(severity), last.Int64
+		if x.out == nil || int(x.place) >= len(sel.places) || !sel.places[x.place] || !f.MatchDuty(&x.out.answer) || !wantsGap(&f, &x.gapAt) {
+			return nil
+		}
+		all = append(all, x)
+		return nil
+	})
+	if err != nil {
+		return out, s.explain(err)
+	}
+	if byText {
+		if all, err = keepText(ctx, s, n, all, &f, func(x *resolved) (int64, uint32, string) { return x.rid, x.place, x.resource }); err != nil {
+			return out, err
+		}
+	}
+	out.Total = len(all)
+	for _, x := range all {
+		if x.resolved < from[0] || x.resolved == from[0] && x.id < from[1] {
+			if shown = append(shown, x); len(shown) > page.Size() {
+				break
+			}
+		}
+	}
+	if len(shown) > page.Size() {
+		shown = shown[:page.Size()]
+		last := &shown[len(shown)-1]
+		out.Next = demarc.Cursor(fmt.Sprintf("%d-%d", last.resolved, last.id))
+	}
+	rids := make([]int64, len(shown))
+	for i := range shown {
+		rids[i] = shown[i].rid
+	}
+	versions, err := s.rowsOf(ctx, rids)
+	if err != nil {
+		return out, err
+	}
+	for i := range shown {
+		x := &shown[i]
+		version := versions[x.rid]
+		d := &x.out.answer
+		finding := demarc.Finding{
+			Resource: n.view.places[x.place].of(&version), Duty: d.Duty, Gap: x.of.gap, Check: x.of.check, Severity: x.of.severity, Holder: d.Holder, State: d.State, Believed: d.Believed,
+			Missing: d.Verdict.Missing, Because: d.Ground(), Team: d.Team, FirstSeen: n.moment(x.first), LastSeen: n.moment(x.last), Resolved: n.moment(x.resolved),
+		}
+		finding.Resource.ID = demarc.ResourceID(x.resource)
+		out.Items = append(out.Items, finding)
+	}
+	return out, nil
+}
+
+// keepText keeps the rows whose resources have the ids, names, tags and words of a filter.
+func keepText[T any](ctx context.Context, s *Store, n *snapshot, list []T, f *demarc.Filter, of func(*T) (rid int64, place uint32, id string)) ([]T, error) {
+	var out []T
+	for chunk := range slices.Chunk(list, endsAtOnce) {
+		rids := make([]int64, len(chunk))
+		for i := range chunk {
+			rids[i], _, _ = of(&chunk[i])
+		}
+		versions, err := s.rowsOf(ctx, rids)
+		if err != nil {
+			return nil, err
+		}
+		for i := range chunk {
+			rid, place, id := of(&chunk[i])
+			version := versions[rid]
+			r := n.view.places[place].of(&version)
+			r.ID = demarc.ResourceID(id)
+			if f.MatchResource(&r) {
+				out = append(out, chunk[i])
+			}
+		}
+	}
+	return out, nil
+}
+
+// FindingGroups returns the open findings that a filter wants, grouped, worst and most frequent first.
+func (s *Store) FindingGroups(ctx context.Context, at demarc.At, f demarc.Filter) ([]demarc.FindingGroup, error) {
+	n, err := s.snapshotAt(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	sel, err := s.selects(ctx, n, f)
+	if err != nil {
+		return nil, err
+	}
+	open, err := s.unaccepted(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		duty    int
+		gap     demarc.Gap
+		check   string
+		service demarc.ServiceID
+	}
+	type group struct {
+		count    int
+		severity demarc.Severity
+		examples []int
+	}
+	groups := map[key]*group{}
+	add := func(g *gapAt, pos, times int) {
+		k := key{g.duty, g.of.gap, g.of.check, n.view.places[n.places[pos]].service}
+		x := groups[k]
+		if x == nil {
+			x = &group{}
+			groups[k] = x
+		}
+		x.count += times
+		x.severity = max(x.severity, g.of.severity)
+		if len(x.examples) < demarc.MaxExamples {
+			x.examples = append(x.examples, pos)
+		}
+	}
+	// Resources with the findings of their standing are gone through by standing and service, with a few of them.
+	type shape struct {
+		standing uint32
+		mask     uint64
+		service  demarc.ServiceID
+	}
+	type some struct {
+		count     int
+		positions [demarc.MaxExamples]int
+	}
+	same := map[shape]*some{}
+	var order []shape
+	var scratch []gapAt
+	for pos := range n.rids {
+		mask := sel.mask(pos)
+		if mask == 0 {
+			continue
+		}
+		if n.rows[n.rids[pos]] == nil && open == nil {
+			k := shape{n.standings[pos], mask, n.view.places[n.places[pos]].service}
+			x := same[k]
+			if x == nil {
+				x = &some{}
+				same[k] = x
+				order = append(order, k)
+			}
+			if x.count < len(x.positions) {
+				x.positions[x.count] = pos
+			}
+			x.count++
+			continue
+		}
+		scratch = n.gapsAt(sel, &f, pos, open, scratch)
+		for i := range scratch {
+			add(&scratch[i], pos, 1)
+		}
+	}
+	for _, k := range order {
+		x := same[k]
+		scratch = n.gapsAt(sel, &f, x.positions[0], nil, scratch)
+		for i := range scratch {
+			add(&scratch[i], x.positions[0], x.count)
+			for e := 1; e < min(x.count, len(x.positions)); e++ {
+				add(&scratch[i], x.positions[e], 0)
+			}
+		}
+	}
+	out := make([]demarc.FindingGroup, 0, len(groups))
+	var rids []int64
+	for k, x := range groups {
+		slices.Sort(x.examples)
+		out = append(out, demarc.FindingGroup{Gap: k.gap, Severity: x.severity, Duty: demarc.Duties[k.duty], Service: k.service, Check: k.check, Count: x.count})
+		for _, pos := range x.examples {
+			rids = append(rids, n.rids[pos])
+		}
+	}
+	ids, err := s.idsOf(ctx, rids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		g := &out[i]
+		x := groups[key{demarc.DutyIndex(g.Duty), g.Gap, g.Check, g.Service}]
+		for _, pos := range x.examples {
+			g.Examples = append(g.Examples, demarc.ResourceID(ids[n.rids[pos]]))
+		}
+	}
+	slices.SortFunc(out, func(a, b demarc.FindingGroup) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(slices.Index(demarc.Gaps, a.Gap), slices.Index(demarc.Gaps, b.Gap)), cmp.Compare(b.Count, a.Count),
+			strings.Compare(string(a.Service), string(b.Service)), strings.Compare(string(a.Duty), string(b.Duty)), strings.Compare(a.Check, b.Check))
+	})
+	return out, nil
+}
+
+func (s *Store) idsOf(ctx context.Context, rids []int64) (map[int64]string, error) {
+	out := make(map[int64]string, len(rids))
+	for chunk := range slices.Chunk(rids, endsAtOnce) {
+		args := make([]any, len(chunk))
+		for i, rid := range chunk {
+			args[i] = rid
+		}
+		rows, err := s.read.QueryContext(ctx, `SELECT rid, id FROM resources WHERE rid IN (`+dollars(1, len(chunk))+`)`, args...)
+		if err := each(rows, err, func(r *sql.Rows) error {
+			var rid int64
+			var id string
+			err := r.Scan(&rid, &id)
+			out[rid] = id
+			return err
+		}); err != nil {
+			return nil, s.explain(err)
+		}
+	}
+	return out, nil
+}
+
+// BlindSpots returns the facts that could not be read of the resources that a filter wants, those that hide most duties
+// first.
+func (s *Store) BlindSpots(ctx context.Context, at demarc.At, f demarc.Filter) ([]demarc.BlindSpot, error) {
+	n, err := s.snapshotAt(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	sel, err := s.selects(ctx, n, f)
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		service demarc.ServiceID
+		fact    string
+	}
+	type spot struct {
+		resources, duties int
+		examples          []int
+	}
+	spots := map[key]*spot{}
+	type shape struct {
+		standing uint32
+		mask     uint64
+		service  demarc.ServiceID
+	}
+	same := map[shape][]int{} // how many, and the first few
+	for pos := range n.rids {
+		mask := sel.mask(pos)
+		if n.standings[pos]&insideBit != 0 {
+			mask &^= guestDuties
+		}
+		if mask == 0 {
+			continue
+		}
+		k := shape{n.standings[pos] &^ insideBit, mask, n.view.places[n.places[pos]].service}
+		list := same[k]
+		if list == nil {
+			list = []int{0}
+		}
+		list[0]++
+		if len(list) <= demarc.MaxExamples {
+			list = append(list, pos)
+		}
+		same[k] = list
+	}
+	for k, list := range same {
+		hidden := map[string]int{}
+		for d := range dutiesIn(k.mask) {
+			if o := n.view.outcome(d, k.standing); o.answer.State == demarc.Blind {
+				for _, name := range o.answer.Verdict.Missing {
+					hidden[name]++
+				}
+			}
+		}
+		for name, duties := range hidden {
+			x := spots[key{k.service, name}]
+			if x == nil {
+				x = &spot{}
+				spots[key{k.service, name}] = x
+			}
+			x.resources += list[0]
+			x.duties += list[0] * duties
+			x.examples = append(x.examples, list[1:]...)
+			slices.Sort(x.examples)
+			x.examples = x.examples[:min(len(x.examples), demarc.MaxExamples)]
+		}
+	}
+	var rids []int64
+	for _, x := range spots {
+		for _, pos := range x.examples {
+			rids = append(rids, n.rids[pos])
+		}
+	}
+	rows, err := s.rowsOf(ctx, rids)
+	if err != nil {
+		return nil, err
+	}
+	out := []demarc.BlindSpot{}
+	for k, x := range spots {
+		b := demarc.BlindSpot{Service: k.service, Fact: k.fact, Count: x.resources, Duties: x.duties}
+		for i, pos := range x.examples {
+			version := rows[n.rids[pos]]
+			b.Examples = append(b.Examples, demarc.ResourceID(version.id))
+			if i == 0 {
+				d := decoder{b: version.facts}
+				b.Origin = named(d.facts(n.names(version.names)), k.fact).Origin.String()
+			}
+		}
+		out = append(out, b)
+	}
+	slices.SortFunc(out, func(a, b demarc.BlindSpot) int {
+		return cmp.Or(cmp.Compare(b.Duties, a.Duties), strings.Compare(string(a.Service), string(b.Service)), strings.Compare(a.Fact, b.Fact))
+	})
+	return out, nil
+}

@@ -1,0 +1,528 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"github.com/demarc/demarc"
+)
+
+// Overview says what a filter leaves of an estate at a scan.
+func (s *Store) Overview(ctx context.Context, at demarc.At, f demarc.Filter) (demarc.Overview, error) {
+	n, err := s.snapshotAt(ctx, at)
+	if err != nil {
+		return demarc.Overview{}, err
+	}
+	sel, err := s.selects(ctx, n, f)
+	if err != nil {
+		return demarc.Overview{}, err
+	}
+	open, err := s.unaccepted(ctx, n)
+	if err != nil {
+		return demarc.Overview{}, err
+	}
+	out := demarc.Overview{Scan: n.scan}
+	var total summed
+	for pos := range n.rids {
+		m := sel.mask(pos)
+		if m == 0 {
+			continue
+		}
+		out.Resources++
+		p := &n.view.places[n.places[pos]]
+		if p.implied {
+			out.Implied++
+		}
+		if p.service == "unclassified" {
+			out.Unclassified++
+		}
+		if n.stale[n.places[pos]] != 0 {
+			out.Stale++
+		}
+		total.add(n, pos, m, open)
+	}
+	out.Tally = total.tally()
+	return out, nil
+}
+
+// summed adds up tallies.
+type summed struct {
+	resources  int
+	sums       sums
+	unaccepted int
+}
+
+// add adds the wanted duties of the resource at a position.
+func (t *summed) add(n *snapshot, pos int, mask uint64, open []uint64) {
+	t.resources++
+	at := n.standings[pos]
+	if inside := at&insideBit != 0; mask == allDuties {
+		t.sums.add(&n.view.summaries[at&^insideBit][bit(inside)], 1)
+		if inside {
+			mask &^= guestDuties
+		}
+	} else {
+		c := n.countsOf(at&^insideBit, mask)
+		t.sums.add(&c, 1)
+	}
+	if open != nil {
+		t.unaccepted += bits.OnesCount64(open[pos] & mask)
+	}
+}
+
+// countsOf returns what some duties of a standing add to a tally.
+func (n *snapshot) countsOf(standing uint32, mask uint64) (c counts) {
+	for d := range dutiesIn(mask) {
+		c.add(&n.view.outcome(d, standing).counts)
+	}
+	return c
+}
+
+func (t *summed) tally() demarc.Tally {
+	out := t.sums.tally()
+	out.Unaccepted = t.unaccepted
+	return out
+}
+
+// Groups says what a filter leaves of an estate, for each value of a dimension, most resources first.
+func (s *Store) Groups(ctx context.Context, at demarc.At, f demarc.Filter, by demarc.Dimension) ([]demarc.Group, error) {
+	n, err := s.snapshotAt(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	sel, err := s.selects(ctx, n, f)
+	if err != nil {
+		return nil, err
+	}
+	open, err := s.unaccepted(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(demarc.DutyDimensions, by) {
+		return n.dutyGroups(sel, by, open), nil
+	}
+	value, err := placeValue(by)
+	if err != nil {
+		return nil, err
+	}
+	groupOf, names := n.groupPlaces(value)
+	totals := make([]summed, len(names))
+	for pos := range n.rids {
+		if m := sel.mask(pos); m != 0 {
+			totals[groupOf[n.places[pos]]].add(n, pos, m, open)
+		}
+	}
+	var out []demarc.Group
+	for i := range totals {
+		if totals[i].resources > 0 {
+			out = append(out, demarc.Group{Value: names[i], Resources: totals[i].resources, Tally: totals[i].tally()})
+		}
+	}
+	sortGroups(out)
+	return out, nil
+}
+
+func sortGroups(list []demarc.Group) {
+	slices.SortFunc(list, func(a, b demarc.Group) int {
+		return cmp.Or(cmp.Compare(b.Resources, a.Resources), strings.Compare(a.Value, b.Value))
+	})
+}
+
+// groupPlaces numbers the values that places have: groupOf is the number of each place's.
+func (n *snapshot) groupPlaces(value func(*place) string) (groupOf []uint32, names []string) {
+	numbers := map[string]uint32{}
+	groupOf = make([]uint32, len(n.view.places))
+	for i := range n.view.places {
+		v := value(&n.view.places[i])
+		number, ok := numbers[v]
+		if !ok {
+			number = uint32(len(names))
+			numbers[v] = number
+			names = append(names, v)
+		}
+		groupOf[i] = number
+	}
+	return groupOf, names
+}
+
+// dutyGroups groups duties: by standing first, as standings are far fewer than resources.
+func (n *snapshot) dutyGroups(sel *selection, by demarc.Dimension, open []uint64) []demarc.Group {
+	numbers := map[string]int{}
+	var names []string
+	number := func(v string) int {
+		i, ok := numbers[v]
+		if !ok {
+			i = len(names)
+			numbers[v] = i
+			names = append(names, v)
+		}
+		return i
+	}
+	// The groups of each outcome, and for each standing and group the duties in it.
+	var of [numDuties][][]int
+	for d := range numDuties {
+		of[d] = make([][]int, len(n.view.outcomes[d]))
+		for i, o := range n.view.outcomes[d] {
+			for _, v := range dutyValues(by, &o.answer) {
+				of[d][i] = append(of[d][i], number(v))
+			}
+		}
+	}
+	unaccepted := -1
+	if by == demarc.ByGap && open != nil {
+		unaccepted = number(string(demarc.GapUnaccepted))
+	}
+	totals := make([]summed, len(names))
+	masks := make([]uint64, len(names))
+	var touched []int
+	for pos := range n.rids {
+		m := sel.mask(pos)
+		if m == 0 {
+			continue
+		}
+		if n.standings[pos]&insideBit != 0 {
+			m &^= guestDuties
+		}
+		at := n.standings[pos] &^ insideBit
+		touched = touched[:0]
+		for d := range dutiesIn(m) {
+			groups := of[d][n.view.columns[d][at]]
+			if unaccepted >= 0 && open[pos]>>d&1 != 0 {
+				groups = append(slices.Clip(groups), unaccepted)
+			}
+			for _, g := range groups {
+				if masks[g] == 0 {
+					touched = append(touched, g)
+				}
+				masks[g] |= 1 << d
+			}
+		}
+		for _, g := range touched {
+			totals[g].add(n, pos, masks[g], open)
+			masks[g] = 0
+		}
+	}
+	var out []demarc.Group
+	for i := range totals {
+		if totals[i].resources > 0 {
+			out = append(out, demarc.Group{Value: names[i], Resources: totals[i].resources, Tally: totals[i].tally()})
+		}
+	}
+	sortGroups(out)
+	return out
+}
+
+func dutyValues(by demarc.Dimension, d *demarc.DutyAnswer) []string {
+	if d.Holder == demarc.NotApplicable {
+		return nil
+	}
+	switch by {
+	case demarc.ByLayer:
+		return []string{string(d.Duty.Layer())}
+	case demarc.ByDuty:
+		return []string{string(d.Duty)}
+	case demarc.ByHolder:
+		return []string{string(d.Holder)}
+	case demarc.ByState:
+		return []string{string(d.State)}
+	case demarc.ByGap:
+		if g := d.Gap(); g != "" {
+			return []string{string(g)}
+		}
+	case demarc.ByTeam:
+		if d.Tenant() {
+			return []string{d.Team}
+		}
+	case demarc.ByParty:
+		var out []string
+		for _, p := range d.Parties {
+			out = append(out, string(p))
+		}
+		return out
+	default:
+	}
+	return nil
+}
+
+type unknownDimension string
+
+func (u unknownDimension) Error() string {
+	return "unknown dimension " + string(u) + ": expected one of " + join(demarc.Dimensions)
+}
+
+func join[T ~string](list []T) string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return strings.Join(out, ", ")
+}
+
+// placeValue returns what a place has of a dimension.
+func placeValue(by demarc.Dimension) (func(*place) string, error) {
+	switch by {
+	case demarc.ByProvider:
+		return func(p *place) string { return p.provider }, nil
+	case demarc.BySource:
+		return func(p *place) string { return p.source }, nil
+	case demarc.ByAccount:
+		return func(p *place) string { return p.account }, nil
+	case demarc.ByRegion:
+		return func(p *place) string { return p.region }, nil
+	case demarc.ByModel:
+		return func(p *place) string { return p.model }, nil
+	case demarc.ByArchetype:
+		return func(p *place) string { return p.archetype }, nil
+	case demarc.ByService:
+		return func(p *place) string { return string(p.service) }, nil
+	case demarc.ByType:
+		return func(p *place) string { return p.typ }, nil
+	default:
+		return nil, unknownDimension(by)
+	}
+}
+
+// Line is the demarcation line: duties by at most so many columns, those with most resources. 0 is all of them.
+func (s *Store) Line(ctx context.Context, at demarc.At, f demarc.Filter, by demarc.Dimension, columns int) (demarc.Line, error) {
+	out := demarc.Line{By: by}
+	value, err := placeValue(by)
+	if err != nil {
+		return out, err
+	}
+	n, err := s.snapshotAt(ctx, at)
+	if err != nil {
+		return out, err
+	}
+	sel, err := s.selects(ctx, n, f)
+	if err != nil {
+		return out, err
+	}
+	out.Scan = n.scan
+	groupOf, names := n.groupPlaces(value)
+	count := make([]int, len(names))
+	for pos := range n.rids {
+		if sel.mask(pos) != 0 {
+			count[groupOf[n.places[pos]]]++
+		}
+	}
+	var order []uint32
+	for i, c := range count {
+		if c > 0 {
+			order = append(order, uint32(i))
+		}
+	}
+	slices.SortFunc(order, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), strings.Compare(names[a], names[b]))
+	})
+	if columns > 0 && len(order) > columns {
+		out.More = len(order) - columns
+		order = order[:columns]
+	}
+	columnOf := make([]int, len(names))
+	for i := range columnOf {
+		columnOf[i] = -1
+	}
+	for i, g := range order {
+		columnOf[g] = i
+		out.Columns = append(out.Columns, demarc.LineColumn{Value: names[g], Resources: count[g]})
+	}
+	// How many resources of a column have a standing, inside or not, and which of its duties are wanted.
+	type group struct {
+		column   int
+		standing uint32
+		mask     uint64
+	}
+	groups := map[group]int{}
+	for pos := range n.rids {
+		m := sel.mask(pos)
+		if m == 0 {
+			continue
+		}
+		if n.standings[pos]&insideBit != 0 {
+			m &^= guestDuties
+		}
+		if c := columnOf[groupOf[n.places[pos]]]; c >= 0 {
+			groups[group{c, n.standings[pos] &^ insideBit, m}]++
+		}
+	}
+	var cells [numDuties]map[uint32]int // by column and number of the outcome
+	for d := range cells {
+		cells[d] = map[uint32]int{}
+	}
+	for g, times := range groups {
+		for d := range dutiesIn(g.mask) {
+			cells[d][uint32(g.column)<<16|uint32(n.view.columns[d][g.standing])] += times
+		}
+	}
+	for d := range numDuties {
+		type key struct {
+			column             int
+			holder             demarc.Holder
+			state, counterpart demarc.State
+		}
+		merged := map[key]*demarc.LineCell{}
+		for at, times := range cells[d] {
+			a := &n.view.outcomes[d][at&0xffff].answer
+			k := key{int(at >> 16), a.Holder, a.State, a.Counterpart}
+			c := merged[k]
+			if c == nil {
+				c = &demarc.LineCell{Duty: a.Duty, Column: k.column, Holder: k.holder, State: k.state, Counterpart: k.counterpart}
+				merged[k] = c
+			}
+			c.Count += times
+			if a.Assumed {
+				c.Assumed += times
+			}
+		}
+		first := len(out.Cells)
+		for _, c := range merged {
+			out.Cells = append(out.Cells, *c)
+		}
+		slices.SortFunc(out.Cells[first:], func(a, b demarc.LineCell) int {
+			return cmp.Or(cmp.Compare(a.Column, b.Column), cmp.Compare(slices.Index(demarc.Holders, a.Holder), slices.Index(demarc.Holders, b.Holder)),
+				cmp.Compare(slices.Index(demarc.States, a.State), slices.Index(demarc.States, b.State)), strings.Compare(string(a.Counterpart), string(b.Counterpart)))
+		})
+	}
+	return out, nil
+}
+
+// Trend says what a filter came to at each scan of a period, oldest first.
+func (s *Store) Trend(ctx context.Context, organization string, f demarc.Filter, period demarc.Period) ([]demarc.TrendPoint, error) {
+	n, err := s.snapshotAt(ctx, demarc.At{Organization: organization})
+	if err != nil {
+		return nil, err
+	}
+	sel, err := s.selects(ctx, n, f)
+	if err != nil {
+		return nil, err
+	}
+	points, err := s.trendPoints(ctx, n.org, period)
+	if err != nil || len(points) == 0 {
+		return points, err
+	}
+	// Each version adds to all points from its first scan on, and takes away from the one that ended it on.
+	deltas := make([]summed, len(points)+1)
+	index := func(scan int64) int {
+		i, _ := slices.BinarySearchFunc(points, demarc.ScanID(scan), func(p demarc.TrendPoint, id demarc.ScanID) int { return cmp.Compare(p.Scan, id) })
+		return i
+	}
+	type group struct {
+		standing     uint32
+		mask         uint64
+		first, ended int
+	}
+	groups := map[group]int64{}
+	for pos := range n.rids {
+		if m := sel.mask(pos); m != 0 {
+			groups[group{n.standings[pos], m, index(int64(n.first[pos])), len(points)}]++
+		}
+	}
+	past, err := s.pastVersions(ctx, n, points[0].Scan)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range past {
+		if m := sel.pastMask(&p); m != 0 {
+			groups[group{p.standing, m, index(p.first), index(p.ended)}] += p.count
+		}
+	}
+	for g, times := range groups {
+		if g.first >= g.ended {
+			continue
+		}
+		var c counts
+		switch at := g.standing &^ insideBit; g.mask {
+		case allDuties:
+			c = n.view.summaries[at][bit(g.standing&insideBit != 0)]
+		default:
+			c = n.countsOf(at, g.mask)
+		}
+		deltas[g.first].sums.add(&c, times)
+		deltas[g.first].resources += int(times)
+		deltas[g.ended].sums.add(&c, -times)
+		deltas[g.ended].resources -= int(times)
+	}
+	var running summed
+	for i := range points {
+		for k := range running.sums {
+			running.sums[k] += deltas[i].sums[k]
+		}
+		running.resources += deltas[i].resources
+		points[i].Resources, points[i].Tally = running.resources, running.tally()
+	}
+	return points, nil
+}
+
+func (s *Store) trendPoints(ctx context.Context, org int64, period demarc.Period) ([]demarc.TrendPoint, error) {
+	until := int64(1<<63 - 1)
+	if !period.Until.IsZero() {
+		until = micros(period.Until)
+	}
+	points := []demarc.TrendPoint{}
+	rows, err := s.read.QueryContext(ctx, `SELECT id, finished, as_of FROM scans WHERE organization = $1 AND finished >= $2 AND finished <= $3 ORDER BY id`, org, micros(period.Since), until)
+	err = each(rows, err, func(r *sql.Rows) error {
+		var p demarc.TrendPoint
+		var at, asOf int64
+		err := r.Scan(&p.Scan, &at, &asOf)
+		p.At, p.AsOf = fromMicros(at), fromMicros(asOf)
+		points = append(points, p)
+		return err
+	})
+	return points, s.explain(err)
+}
+
+// pastVersion is versions that have ended and are alike.
+type pastVersion struct {
+	place        uint32
+	standing     uint32 // with insideBit
+	first, ended int64
+	count        int64
+}
+
+// pastVersions returns the versions that ended after a scan.
+func (s *Store) pastVersions(ctx context.Context, n *snapshot, since demarc.ScanID) ([]pastVersion, error) {
+	v := s.vocabulary(n.org)
+	v.mu.Lock()
+	placeAt, standingAt := v.placeAt, v.standingAt
+	defer v.mu.Unlock()
+	var out []pastVersion
+	rows, err := s.read.QueryContext(ctx, `SELECT place, standing, inside, first, ended, count(*) FROM resources WHERE organization = $1 AND ended > $2 GROUP BY place, standing, inside, first, ended`, n.org, int64(since))
+	err = each(rows, err, func(r *sql.Rows) error {
+		var p pastVersion
+		var placeID, standingID, inside int64
+		if err := r.Scan(&placeID, &standingID, &inside, &p.first, &p.ended, &p.count); err != nil {
+			return err
+		}
+		var known, ok bool
+		p.place, known = placeAt[placeID]
+		if p.standing, ok = standingAt[standingID]; !known || !ok || int(p.place) >= len(n.view.places) || int(p.standing) >= n.view.standings {
+			return nil // of a scan that came meanwhile
+		}
+		if inside != 0 {
+			p.standing |= insideBit
+		}
+		out = append(out, p)
+		return nil
+	})
+	return out, s.explain(err)
+}
+
+// pastMask returns the duties that are wanted of a version that has ended. What asks for names, tags or words cannot be
+// told of it.
+func (sel *selection) pastMask(p *pastVersion) uint64 {
+	if !sel.places[p.place] || sel.positions != nil {
+		return 0
+	}
+	if sel.duties == nil {
+		return allDuties
+	}
+	m := sel.duties[p.standing&^insideBit]
+	if p.standing&insideBit != 0 {
+		m &^= guestDuties
+	}
+	return m
+}

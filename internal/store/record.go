@@ -1,0 +1,465 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/demarc/demarc"
+)
+
+// Recording is what a scan says of itself when it is recorded.
+type Recording struct {
+	demarc.Run
+	Finished   time.Time
+	Actor      string // for the audit log
+	Incomplete bool   // something could not be read
+	Sources    []demarc.SourceStatus
+	// Whole says that the inputs are everything there is: what they do not have is gone, wherever it was, unless its
+	// source is incomplete. Otherwise only those places were looked at of which something was delivered.
+	Whole   bool
+	Catalog []byte // the catalog and the estate that were used, as Content gives them back
+	Estate  []byte
+	// Check is called when the answers have ended. Its error discards the scan: answers may end early.
+	Check func() error
+}
+
+// Kinds of Content.
+const (
+	ContentCatalog = "catalog"
+	ContentEstate  = "estate"
+)
+
+// Record writes a scan whose answers come sorted by id, and returns it. It is all there afterwards, or nothing of it.
+// The answers are gone through once; if the connection to the database is lost, the caller may try again.
+func (s *Store) Record(ctx context.Context, r Recording, answers iter.Seq[*demarc.Answer]) (demarc.Scan, error) {
+	var scan demarc.Scan
+	err := s.writing(ctx, func(ctx context.Context, t *tx) error {
+		w, err := s.newWriter(ctx, t, &r)
+		if err != nil {
+			return err
+		}
+		if err := w.merge(ctx, answers); err != nil {
+			return err
+		}
+		if r.Check != nil {
+			if err := r.Check(); err != nil {
+				return err
+			}
+		}
+		scan, err = w.finish(ctx)
+		return err
+	})
+	if err != nil {
+		return demarc.Scan{}, err
+	}
+	if err := s.dialect.settle(ctx, s.write); err != nil {
+		s.log.WarnContext(ctx, "tidy up after a scan", "error", err)
+	}
+	return scan, nil
+}
+
+// writer writes one scan.
+type writer struct {
+	s    *Store
+	t    *tx
+	r    *Recording
+	scan demarc.Scan
+	org  int64
+	// before is the scan before, zero for none.
+	before demarc.Scan
+
+	vocab  *interner
+	nextID struct{ rid, move, finding int64 }
+
+	resources, moves, findings bulk
+	ended                      []ending // versions that end with this scan
+	changed                    []*change
+	missing                    []missed
+	late                       map[string]bool // ids that came out of order: not missing after all
+	seen                       map[uint32]int  // places, and how many of their resources this scan has
+	total                      int
+	lastID                     string
+}
+
+// ending is a version that ends.
+type ending struct {
+	rid  int64
+	gone bool
+}
+
+// missed is a resource that the scan does not have.
+type missed struct {
+	current
+	id string
+}
+
+// current is what is compared of a version that has not ended.
+type current struct {
+	rid, place, standing, born int64
+	inside                     bool
+	digest                     [16]byte
+}
+
+// change is a resource that is not what it was.
+type change struct {
+	old      current
+	rid      int64 // of the new version
+	id       string
+	place    int64
+	standing int64
+	names    int64
+	facts    []byte
+}
+
+func (s *Store) newWriter(ctx context.Context, t *tx, r *Recording) (*writer, error) {
+	w := &writer{
+		s: s, t: t, r: r, seen: map[uint32]int{}, late: map[string]bool{},
+		resources: bulk{table: "resources", columns: []string{"rid", "organization", "id", "name", "place", "standing", "inside", "born", "first", "ended", "gone", "digest", "fact_names", "tags", "facts"}},
+		moves:     bulk{table: "moves", columns: []string{"id", "organization", "scan", "rid", "resource", "place", "before", "after", "cause", "catalog_changed", "changes"}},
+		findings:  bulk{table: "findings", columns: []string{"id", "organization", "resource", "rid", "place", "outcome", "gap", "check_id", "severity", "first", "last", "resolved"}},
+	}
+	var err error
+	if w.org, err = t.organizationFor(ctx, r.Organization); err != nil {
+		return nil, err
+	}
+	for _, c := range []struct {
+		kind, digest string
+		data         []byte
+	}{{ContentCatalog, r.Run.Catalog, r.Catalog}, {ContentEstate, r.Run.Estate, r.Estate}} {
+		if c.digest == "" || c.data == nil {
+			continue
+		}
+		if err := t.exec(ctx, `INSERT INTO contents (organization, kind, digest, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, w.org, c.kind, c.digest, c.data); err != nil {
+			return nil, err
+		}
+	}
+	if w.before, err = latest(ctx, t.conn, w.org); err != nil {
+		return nil, err
+	}
+	id, err := t.next(ctx, "scans", "id")
+	if err != nil {
+		return nil, err
+	}
+	w.scan = demarc.Scan{
+		ID: demarc.ScanID(id), Organization: r.Organization, Finished: r.Finished.UTC().Truncate(time.Microsecond), AsOf: r.AsOf, Catalog: r.Run.Catalog, Estate: r.Run.Estate,
+		Documents: r.Documents, Incomplete: r.Incomplete, Sources: slices.Clone(r.Sources),
+	}
+	for _, n := range []struct {
+		table, column string
+		to            *int64
+	}{{"resources", "rid", &w.nextID.rid}, {"moves", "id", &w.nextID.move}, {"findings", "id", &w.nextID.finding}} {
+		if *n.to, err = t.next(ctx, n.table, n.column); err != nil {
+			return nil, err
+		}
+	}
+	w.vocab, err = newInterner(ctx, s, t, w.org)
+	return w, err
+}
+
+// merge goes through the answers and what the store has side by side, both sorted by id.
+func (w *writer) merge(ctx context.Context, answers iter.Seq[*demarc.Answer]) error {
+	rows, err := w.s.read.QueryContext(ctx, `SELECT rid, id, place, standing, inside, born, digest FROM resources WHERE organization = $1 AND ended IS NULL ORDER BY id`, w.org)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	had := stored{rows: rows}
+	if err := had.next(); err != nil {
+		return err
+	}
+	for a := range answers {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		id := clean(string(a.Resource.ID))
+		if w.lastID != "" && id <= w.lastID { // cleaning can change the order
+			if err := w.outOfOrder(ctx, id, a); err != nil {
+				return err
+			}
+			continue
+		}
+		w.lastID = id
+		for had.more && had.id < id {
+			w.missing = append(w.missing, missed{had.current, had.id})
+			if err := had.next(); err != nil {
+				return err
+			}
+		}
+		var old *current
+		if had.more && had.id == id {
+			c := had.current
+			old = &c
+			if err := had.next(); err != nil {
+				return err
+			}
+		}
+		if err := w.take(ctx, id, a, old); err != nil {
+			return err
+		}
+	}
+	for had.more {
+		w.missing = append(w.missing, missed{had.current, had.id})
+		if err := had.next(); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// stored goes through the versions that have not ended.
+type stored struct {
+	rows *sql.Rows
+	more bool
+	id   string
+	current
+}
+
+func (s *stored) next() error {
+	if s.more = s.rows.Next(); !s.more {
+		return s.rows.Err()
+	}
+	var inside int64
+	var digest sql.RawBytes
+	if err := s.rows.Scan(&s.rid, &s.id, &s.place, &s.standing, &inside, &s.born, &digest); err != nil {
+		return err
+	}
+	s.inside = inside != 0
+	copy(s.digest[:], digest)
+	return nil
+}
+
+// outOfOrder takes an answer whose id is not after the one before it. Of two with one id the first counts.
+func (w *writer) outOfOrder(ctx context.Context, id string, a *demarc.Answer) error {
+	if w.late[id] || id == w.lastID {
+		return nil
+	}
+	w.late[id] = true
+	var c current
+	var inside int64
+	var digest []byte
+	err := w.s.read.QueryRowContext(ctx, `SELECT rid, place, standing, inside, born, digest FROM resources WHERE organization = $1 AND id = $2 AND ended IS NULL`, w.org, id).
+		Scan(&c.rid, &c.place, &c.standing, &inside, &c.born, &digest)
+	if err == sql.ErrNoRows { //nolint:errorlint // database/sql returns it as it is
+		return w.take(ctx, id, a, nil)
+	} else if err != nil {
+		return err
+	}
+	c.inside = inside != 0
+	copy(c.digest[:], digest)
+	return w.take(ctx, id, a, &c)
+}
+
+// take writes an answer, if it is not what it was.
+func (w *writer) take(ctx context.Context, id string, a *demarc.Answer, old *current) error {
+	in, err := w.vocab.answer(ctx, a)
+	if err != nil {
+		return err
+	}
+	w.total++
+	w.seen[uint32(in.place)]++
+	digest := in.digest(a)
+	if old != nil && old.digest == digest {
+		return nil
+	}
+	rid := w.nextID.rid
+	w.nextID.rid++
+	born := int64(w.scan.ID)
+	facts := append([]byte{}, in.facts...)
+	if old != nil {
+		born = old.born
+		w.ended = append(w.ended, ending{rid: old.rid})
+		w.changed = append(w.changed, &change{old: *old, rid: rid, id: id, place: in.place, standing: in.standing, names: in.names, facts: facts})
+		w.scan.Changed++
+	} else {
+		w.scan.Added++
+	}
+	if err := w.settleEnds(ctx, len(w.resources.rows) == bulkRows-1); err != nil {
+		return err
+	}
+	return w.resources.add(ctx, w.t, rid, w.org, id, clean(a.Resource.Name), in.place, in.standing, bit(a.Inside), born, int64(w.scan.ID), nil, int64(0), digest[:], in.names, []byte(a.Resource.Tags), facts)
+}
+
+const endsAtOnce = 500
+
+// settleEnds ends versions and works out what their changes mean, many at a time. New versions are written after their
+// predecessors have ended: an id has one version at a time.
+func (w *writer) settleEnds(ctx context.Context, all bool) error {
+	if len(w.ended) < endsAtOnce && !all {
+		return nil
+	}
+	for _, gone := range []bool{false, true} {
+		var rids []any
+		for _, e := range w.ended {
+			if e.gone == gone {
+				rids = append(rids, e.rid)
+			}
+		}
+		for chunk := range slices.Chunk(rids, endsAtOnce) {
+			args := append([]any{int64(w.scan.ID), bit(gone)}, chunk...)
+			if err := w.t.exec(ctx, `UPDATE resources SET ended = $1, gone = $2 WHERE rid IN (`+dollars(3, len(chunk))+`)`, args...); err != nil {
+				return err
+			}
+		}
+	}
+	w.ended = w.ended[:0]
+	if err := w.settleChanges(ctx); err != nil {
+		return err
+	}
+	w.changed = w.changed[:0]
+	return nil
+}
+
+// dollars are the places of n values, from $first on.
+func dollars(first, n int) string {
+	var b []byte
+	for i := range n {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = fmt.Appendf(b, "$%d", first+i)
+	}
+	return string(b)
+}
+
+// finish decides what is gone, and writes what is left and the scan itself.
+func (w *writer) finish(ctx context.Context) (demarc.Scan, error) {
+	covered := w.covered()
+	stale := map[int64]bool{} // places that were not looked at, and have resources
+	for _, m := range w.missing {
+		if w.late[m.id] {
+			continue
+		}
+		if !covered(m.place) {
+			stale[m.place] = true
+			w.scan.Stale++
+			continue
+		}
+		w.ended = append(w.ended, ending{rid: m.rid, gone: true})
+		w.scan.Removed++
+		if err := w.remove(ctx, &m); err != nil {
+			return w.scan, err
+		}
+	}
+	if err := w.settleEnds(ctx, true); err != nil {
+		return w.scan, err
+	}
+	for _, b := range []*bulk{&w.resources, &w.moves, &w.findings} {
+		if err := b.flush(ctx, w.t); err != nil {
+			return w.scan, err
+		}
+	}
+	if err := w.vocab.flush(ctx); err != nil {
+		return w.scan, err
+	}
+	if err := w.unlooked(ctx, stale); err != nil {
+		return w.scan, err
+	}
+	w.scan.Resources = w.total + w.scan.Stale
+	sources, err := json.Marshal(w.scan.Sources)
+	if err != nil {
+		return w.scan, err
+	}
+	c := &w.scan
+	err = w.t.exec(ctx, `INSERT INTO scans (id, organization, finished, as_of, catalog, estate, documents, incomplete, resources, stale, added, changed, removed, moves, opened, resolved, sources)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+		int64(c.ID), w.org, micros(c.Finished), micros(c.AsOf), c.Catalog, c.Estate, c.Documents, bit(c.Incomplete), c.Resources, c.Stale, c.Added, c.Changed, c.Removed, c.Moves, c.Opened, c.Resolved, string(sources))
+	if err != nil {
+		return w.scan, err
+	}
+	detail := fmt.Sprintf(`{"resources":%d,"added":%d,"changed":%d,"removed":%d,"moves":%d}`, c.Resources, c.Added, c.Changed, c.Removed, c.Moves)
+	return w.scan, audit(ctx, w.t, w.scan.Finished, w.r.Organization, w.r.Actor, "scan", fmt.Sprintf("scan %d", c.ID), detail)
+}
+
+// covered tells the places that this scan looked at: those whose source was read completely, and of whose account and
+// region something was delivered, and from whose source something of their service was.
+func (w *writer) covered() func(placeID int64) bool {
+	complete := map[string]bool{}
+	for _, s := range w.r.Sources {
+		complete[clean(s.Name)] = s.Complete
+	}
+	type scope struct{ source, account, region string }
+	type kind struct {
+		source  string
+		service demarc.ServiceID
+	}
+	scopes, kinds := map[scope]bool{}, map[kind]bool{}
+	for id := range w.seen {
+		p := w.vocab.placeOf[int64(id)]
+		if p.implied {
+			continue
+		}
+		scopes[scope{p.source, p.account, p.region}] = true
+		kinds[kind{p.source, p.service}] = true
+	}
+	whole := w.r.Whole
+	for _, s := range w.r.Sources {
+		whole = whole && s.Complete
+	}
+	return func(id int64) bool {
+		p := w.vocab.placeOf[id]
+		if whole || w.r.Whole && complete[p.source] {
+			return true
+		}
+		return complete[p.source] && scopes[scope{p.source, p.account, p.region}] && (p.implied || kinds[kind{p.source, p.service}])
+	}
+}
+
+// unlooked notes which places with resources the scan did not look at.
+func (w *writer) unlooked(ctx context.Context, stale map[int64]bool) error {
+	were := map[int64]bool{}
+	rows, err := w.t.conn.QueryContext(ctx, `SELECT place FROM unlooked WHERE organization = $1 AND ended IS NULL`, w.org)
+	if err := each(rows, err, func(r *sql.Rows) error {
+		var p int64
+		err := r.Scan(&p)
+		were[p] = true
+		return err
+	}); err != nil {
+		return err
+	}
+	var again []any
+	for p := range were {
+		if !stale[p] {
+			again = append(again, p)
+		}
+	}
+	for chunk := range slices.Chunk(again, endsAtOnce) {
+		if err := w.t.exec(ctx, `UPDATE unlooked SET ended = $1 WHERE organization = $2 AND ended IS NULL AND place IN (`+dollars(3, len(chunk))+`)`, append([]any{int64(w.scan.ID), w.org}, chunk...)...); err != nil {
+			return err
+		}
+	}
+	b := bulk{table: "unlooked", columns: []string{"organization", "place", "first", "ended"}}
+	for p := range stale {
+		if !were[p] {
+			if err := b.add(ctx, w.t, w.org, p, int64(w.scan.ID), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return b.flush(ctx, w.t)
+}
+
+// interned is what an answer comes to: numbers, and bytes that are valid until the next.
+type interned struct {
+	place, standing, names int64
+	facts                  []byte
+}
+
+// digest is that of everything that makes a version of a resource, but for its id.
+func (in *interned) digest(a *demarc.Answer) [16]byte {
+	b := make([]byte, 0, 1024)
+	for _, n := range []int64{in.place, in.standing, in.names, bit(a.Inside)} {
+		b = binary.AppendVarint(b, n)
+	}
+	b = appendText(b, clean(a.Resource.Name))
+	b = appendText(b, string(a.Resource.Tags))
+	b = append(b, in.facts...)
+	sum := sha256.Sum256(b)
+	return [16]byte(sum[:16])
+}

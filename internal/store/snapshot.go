@@ -1,0 +1,271 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync"
+
+	"github.com/demarc/demarc"
+)
+
+// snapshot is a scan in numbers: for each resource, in the order of their ids, where it is and how its duties stand.
+// That is 28 bytes a resource; filters, counts and orders are worked out over it without asking the database.
+type snapshot struct {
+	scan    demarc.Scan
+	org     int64
+	view    view
+	moments map[int64]demarc.Moment
+	names   func(id int64) []string // of facts
+
+	rids      []int64
+	places    []uint32
+	standings []uint32 // the highest bit says that the guest's duties count at another resource
+	born      []uint32 // scans
+	first     []uint32
+	stale     []int64 // by place: the scan since which it was not looked at, 0 for looked at
+
+	rows map[int64][]findingRow // findings with rows of their own, by rid
+
+	mu         sync.Mutex // guards what is made when it is asked for
+	texts      *texts
+	unaccepted []uint64
+	accepted   string // of what unaccepted was made
+	moved      map[int64][]movedDuty
+	standing   map[uint32]*demarc.Standing
+}
+
+const insideBit = 1 << 31
+
+// findingRow is a finding whose history is not that of its resource.
+type findingRow struct {
+	duty  int
+	of    findingOf
+	out   *outcome // when it was last seen
+	first int64
+	last  int64 // 0 while it is seen
+}
+
+// loading is a snapshot that is there or is being read.
+type loading struct {
+	done chan struct{}
+	snap *snapshot
+	err  error
+	used int64
+}
+
+// maxSnapshots is how many are kept, those that were asked for last.
+const maxSnapshots = 4
+
+// snapshotAt returns a scan in numbers. It is read once; who comes meanwhile waits.
+func (s *Store) snapshotAt(ctx context.Context, at demarc.At) (*snapshot, error) {
+	org, err := s.organization(ctx, at.Organization)
+	if err != nil {
+		return nil, err
+	}
+	scan, err := s.scan(ctx, org, at)
+	if err != nil {
+		return nil, err
+	}
+	key := demarc.At{Organization: at.Organization, Scan: scan.ID}
+	for {
+		s.mu.Lock()
+		s.clock++
+		l := s.snapshots[key]
+		mine := l == nil
+		if mine {
+			l = &loading{done: make(chan struct{})}
+			s.snapshots[key] = l
+			s.evict(key)
+		}
+		l.used = s.clock
+		s.mu.Unlock()
+		if mine {
+			l.snap, l.err = s.load(ctx, org, scan)
+			if l.err != nil {
+				s.mu.Lock()
+				delete(s.snapshots, key)
+				s.mu.Unlock()
+			}
+			close(l.done)
+			return l.snap, l.err
+		}
+		select {
+		case <-l.done:
+			if l.err == nil {
+				return l.snap, nil
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			// Who read it gave up, perhaps because its own context ended: read it ourselves.
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// evict forgets the snapshots that nobody asked for lately. The caller holds the lock.
+func (s *Store) evict(keep demarc.At) {
+	for len(s.snapshots) > maxSnapshots {
+		var oldest demarc.At
+		least := int64(-1)
+		for k, l := range s.snapshots {
+			if k != keep && (least < 0 || l.used < least) {
+				oldest, least = k, l.used
+			}
+		}
+		delete(s.snapshots, oldest)
+	}
+}
+
+// Warm reads what queries about the latest scan of an organization need, so that the first of them need not wait.
+func (s *Store) Warm(ctx context.Context, organization string) error {
+	snap, err := s.snapshotAt(ctx, demarc.At{Organization: organization})
+	if err != nil {
+		return err
+	}
+	_, err = s.textsOf(ctx, snap)
+	return err
+}
+
+func (s *Store) load(ctx context.Context, org int64, scan demarc.Scan) (*snapshot, error) {
+	snap := &snapshot{scan: scan, org: org, rows: map[int64][]findingRow{}, standing: map[uint32]*demarc.Standing{}}
+	v := s.vocabulary(org)
+	err := s.reading(ctx, func(conn *sql.Conn) error {
+		var err error
+		if snap.moments, err = moments(ctx, conn, org); err != nil {
+			return err
+		}
+		if snap.view, err = v.refresh(ctx, conn); err != nil {
+			return err
+		}
+		if err := snap.readResources(ctx, conn, v); err != nil {
+			return err
+		}
+		if err := snap.readStale(ctx, conn, v); err != nil {
+			return err
+		}
+		return snap.readFindings(ctx, conn, v)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read scan %d from %s: %w", scan.ID, s.name, err)
+	}
+	snap.names = v.factNames
+	return snap, nil
+}
+
+// versionsAt asks for columns of the versions of organization $1 that were so at scan $2. Those that have not ended and
+// those that have are found by an index each.
+func versionsAt(columns, and string) string {
+	if and != "" {
+		and = " AND " + and
+	}
+	query := "SELECT " + columns + " FROM resources WHERE organization = $1 AND first <= $2 AND ended "
+	return query + "IS NULL" + and + " UNION ALL " + query + "> $2" + and
+}
+
+// joinedAt asks for rows f of a table that names resources, together with the versions r that were so at scan $2.
+func joinedAt(columns, table, where string) string {
+	query := "SELECT " + columns + " FROM " + table + " f JOIN resources r ON r.organization = f.organization AND r.id = f.resource WHERE f.organization = $1 AND " +
+		where + " AND r.first <= $2 AND r.ended "
+	return query + "IS NULL UNION ALL " + query + "> $2"
+}
+
+func (n *snapshot) readResources(ctx context.Context, conn *sql.Conn, v *vocabulary) error {
+	v.mu.Lock()
+	placeAt, standingAt := v.placeAt, v.standingAt
+	defer v.mu.Unlock() // the maps change only under it
+	size := n.scan.Resources
+	n.rids, n.places, n.standings = make([]int64, 0, size), make([]uint32, 0, size), make([]uint32, 0, size)
+	n.born, n.first = make([]uint32, 0, size), make([]uint32, 0, size)
+	rows, err := conn.QueryContext(ctx, `SELECT rid, place, standing, inside, born, first FROM (`+versionsAt("id, rid, place, standing, inside, born, first", "")+`) AS versions ORDER BY id`, n.org, int64(n.scan.ID))
+	return each(rows, err, func(r *sql.Rows) error {
+		var rid, placeID, standingID, inside, born, first int64
+		if err := r.Scan(&rid, &placeID, &standingID, &inside, &born, &first); err != nil {
+			return err
+		}
+		p, known := placeAt[placeID]
+		at, ok := standingAt[standingID]
+		if !known || !ok {
+			return fmt.Errorf("resource %d speaks of what is not there", rid)
+		}
+		if inside != 0 {
+			at |= insideBit
+		}
+		n.rids, n.places, n.standings = append(n.rids, rid), append(n.places, p), append(n.standings, at)
+		n.born, n.first = append(n.born, uint32(born)), append(n.first, uint32(first))
+		return nil
+	})
+}
+
+func (n *snapshot) readStale(ctx context.Context, conn *sql.Conn, v *vocabulary) error {
+	n.stale = make([]int64, len(n.view.places))
+	rows, err := conn.QueryContext(ctx, `SELECT place, first FROM unlooked WHERE organization = $1 AND first <= $2 AND (ended IS NULL OR ended > $2)`, n.org, int64(n.scan.ID))
+	return each(rows, err, func(r *sql.Rows) error {
+		var p, first int64
+		if err := r.Scan(&p, &first); err != nil {
+			return err
+		}
+		v.mu.Lock()
+		at, ok := v.placeAt[p]
+		v.mu.Unlock()
+		if ok && int(at) < len(n.stale) {
+			n.stale[at] = first
+		}
+		return nil
+	})
+}
+
+func (n *snapshot) readFindings(ctx context.Context, conn *sql.Conn, v *vocabulary) error {
+	rows, err := conn.QueryContext(ctx, joinedAt("r.rid, f.outcome, f.gap, f.check_id, f.severity, f.first, f.last", "findings",
+		"f.first <= $2 AND (f.resolved IS NULL OR f.resolved > $2)"), n.org, int64(n.scan.ID))
+	return each(rows, err, func(r *sql.Rows) error {
+		var f findingRow
+		var rid, outcome, severity int64
+		var last sql.NullInt64
+		if err := r.Scan(&rid, &outcome, &f.of.gap, &f.of.check, &severity, &f.first, &last); err != nil {
+			return err
+		}
+		v.mu.Lock()
+		f.out = v.outcomeOf[outcome]
+		v.mu.Unlock()
+		if f.out == nil {
+			return fmt.Errorf("a finding speaks of outcome %d, which is not there", outcome)
+		}
+		f.of.severity, f.duty = demarc.Severity(severity), f.out.duty
+		if last.Valid && last.Int64 < int64(n.scan.ID) {
+			f.last = last.Int64
+		}
+		n.rows[rid] = append(n.rows[rid], f)
+		return nil
+	})
+}
+
+func (v *vocabulary) factNames(id int64) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.names[id]
+}
+
+// standingOf returns the answers for all duties of the resource at a place of the snapshot, and whether its guest's
+// duties count elsewhere.
+func (n *snapshot) standingOf(pos int) (*demarc.Standing, bool) {
+	at := n.standings[pos] &^ insideBit
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.standing[at]
+	if s == nil {
+		s = n.view.standing(at)
+		n.standing[at] = s
+	}
+	return s, n.standings[pos]&insideBit != 0
+}
+
+// moment returns a scan and when it was. One that was pruned has no time.
+func (n *snapshot) moment(scan int64) demarc.Moment {
+	if m, ok := n.moments[scan]; ok {
+		return m
+	}
+	return demarc.Moment{Scan: demarc.ScanID(scan)}
+}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/demarc/demarc/internal/report"
 	"github.com/demarc/demarc/internal/report/ndjson"
 	"github.com/demarc/demarc/internal/report/table"
+	"github.com/demarc/demarc/internal/rulebook"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -231,6 +233,9 @@ func explainDuty(p *table.Printer, r *run, a *demarc.Answer, d *demarc.DutyAnswe
 	}
 	for _, b := range d.Basis {
 		p.Wrap(2, fmt.Sprintf("%s %s: %s", b.Kind, b.ID, b.Because))
+		if says := r.says(a, b); says != "" {
+			p.Wrap(11, "the page says: "+says)
+		}
 		if b.URL != "" {
 			p.Printf("           %s", p.Paint(table.Faint, b.URL))
 			p.Printf("           %s", p.Paint(table.Faint, fmt.Sprintf("%s, read %s", b.Section, b.Read.Format(time.DateOnly))))
@@ -240,7 +245,10 @@ func explainDuty(p *table.Printer, r *run, a *demarc.Answer, d *demarc.DutyAnswe
 		p.Wrap(2, "assumed: other values of "+strings.Join(d.Assignment.Missing, ", ")+" would answer otherwise; the reading that leaves most with you is taken.")
 		for _, name := range d.Assignment.Missing {
 			if f, ok := a.Fact(name); ok && !f.Fact.Known() {
-				p.Wrap(4, fmt.Sprintf("%s: %s%s", name, f.Fact.Origin, r.readable(a, name)))
+				p.Wrap(4, fmt.Sprintf("%s: %s", name, f.Fact.Origin))
+				for _, place := range r.places(a, name) {
+					p.Wrap(6, "it can be read from "+place)
+				}
 			}
 		}
 	}
@@ -273,25 +281,71 @@ func (r *run) factAbout(a *demarc.Answer, name string) string {
 	return ""
 }
 
-// readable says which dialects have a place for a fact.
-func (r *run) readable(a *demarc.Answer, name string) string {
+// places says where a fact could be read: the first place of each dialect, with the type or body that holds it.
+func (r *run) places(a *demarc.Answer, name string) []string {
 	svc := r.book.Service(a.Resource.Service)
 	if svc == nil {
-		return ""
+		return nil
 	}
 	i := svc.FactIndex(name)
-	var dialects []string
-	for _, ref := range svc.Types {
-		for _, f := range ref.Facts {
-			if f.Fact == i && !strings.Contains(strings.Join(dialects, " "), string(ref.Dialect)) {
-				dialects = append(dialects, string(ref.Dialect))
+	if i < 0 {
+		return nil
+	}
+	var places []string
+	var seen []demarc.Dialect
+	for _, t := range svc.Types {
+		if slices.Contains(seen, t.Dialect) {
+			continue
+		}
+		for _, f := range t.Facts {
+			if f.Fact != i {
+				continue
+			}
+			seen = append(seen, t.Dialect)
+			in := t.Type
+			if len(t.Envelope) > 0 {
+				in = strings.Join(t.Envelope, ".")
+			}
+			if in != "" {
+				in = " of " + in
+			}
+			places = append(places, fmt.Sprintf("%s (%s%s)", t.Dialect, f.Path, in))
+		}
+	}
+	if via := svc.Facts[i].Via; via >= 0 {
+		places = append(places, fmt.Sprintf("the %s that it names, once that is delivered too", svc.Relations[via].Name))
+	}
+	return places
+}
+
+// says returns what the page that a step rests on says, in the words of the catalog; "" where it rests on none.
+func (r *run) says(a *demarc.Answer, b demarc.Basis) string {
+	svc := r.book.Service(a.Resource.Service)
+	if svc == nil || b.URL == "" {
+		return ""
+	}
+	fits := func(s *rulebook.Source) bool { return s != nil && s.URL == b.URL && s.Section == b.Section }
+	for _, line := range svc.Lines {
+		if fits(line.Source) {
+			return line.Source.Says
+		}
+		for _, o := range line.Moves {
+			if fits(o.Source) {
+				return o.Source.Says
 			}
 		}
 	}
-	if len(dialects) == 0 {
-		return ""
+	for _, o := range svc.Base {
+		if fits(o.Source) {
+			return o.Source.Says
+		}
 	}
-	return "; it can be read from " + strings.Join(dialects, ", ")
+	for _, o := range svc.Archetype.Rows {
+		if fits(o.Source) {
+			return o.Source.Says
+		}
+	}
+	return ""
 }
 
 func (r *run) fix(id string) string {

@@ -64,6 +64,69 @@ func (p Path) Gathers() bool {
 	return false
 }
 
+// String is the path as it may be written in the catalog.
+func (p Path) String() string {
+	alternatives := make([]string, len(p))
+	for i, a := range p {
+		alternatives[i] = a.String()
+	}
+	return strings.Join(alternatives, "|")
+}
+
+// String is the alternative as it may be written in the catalog.
+func (a Alternative) String() string {
+	text := ""
+	for _, k := range a.Keys {
+		text = beside(text, written(k))
+	}
+	for _, s := range a.Rest {
+		switch s.Kind {
+		case StepKey:
+			text = beside(text, written(s.Key))
+		case StepEach:
+			text += "[]"
+		case StepPick:
+			value := s.Value
+			if strings.ContainsAny(value, `]"`) {
+				value = `"` + value + `"`
+			}
+			text += "[" + written(s.Key) + "=" + value + "]"
+		case StepJSON:
+			text = "json(" + text + ")"
+		}
+	}
+	if text == "" {
+		text = "$"
+	}
+	switch a.Asked {
+	case WhetherSet:
+		return "set(" + text + ")"
+	case HowMany:
+		return "size(" + text + ")"
+	}
+	return text
+}
+
+func beside(text, key string) string {
+	if text == "" {
+		return key
+	}
+	return text + "." + key
+}
+
+// written is a key, in quotes where it has other than plain characters.
+func written(key string) string {
+	for i := range len(key) {
+		if !isKeyByte(key[i]) {
+			return `"` + key + `"`
+		}
+	}
+	if key == "" || key == "$" {
+		return `"` + key + `"`
+	}
+	return key
+}
+
 // ParsePath parses the text of a path. The error names the byte.
 func ParsePath(text string) (Path, error) {
 	if text == "$" {

@@ -50,6 +50,11 @@ func TestParsePath(t *testing.T) {
 		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("ParsePath(%q) (-want +got):\n%s", c.text, diff)
 		}
+		if back, err := rulebook.ParsePath(got.String()); err != nil {
+			t.Errorf("ParsePath(%q), written %q: %v", c.text, got, err)
+		} else if diff := cmp.Diff(c.want, back, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("ParsePath(%q), written %q (-want +got):\n%s", c.text, got, diff)
+		}
 		gathers := strings.Contains(c.text, "[]")
 		if got.Gathers() != gathers {
 			t.Errorf("ParsePath(%q).Gathers() = %v, want %v", c.text, !gathers, gathers)

@@ -3,6 +3,7 @@ package inventory_test
 import (
 	"bytes"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ import (
 var builtIn = sync.OnceValues(func() (*rulebook.Rulebook, error) { return rulebook.BuiltIn() })
 
 // whole goes the whole way with a text, by the small catalog and by the one that is built in: recognised, taken apart, read, settled. Nothing that a text can
-// hold may break it; and it comes to the same twice.
+// hold may break it or take more memory than a text of its length may; and it comes to the same twice.
 func whole(f *testing.F, prefixes []string, seeds ...string) {
 	small, err := book()
 	if err != nil {
@@ -28,7 +29,7 @@ func whole(f *testing.F, prefixes []string, seeds ...string) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	situations, err := filepath.Glob("testdata/situations/*.txtar")
+	situations, err := filepath.Glob("testdata/s*/*.txtar") // and shapes
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -53,7 +54,13 @@ func whole(f *testing.F, prefixes []string, seeds ...string) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, b := range []*rulebook.Rulebook{small, big} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
 			first := come(t, b, text)
+			runtime.ReadMemStats(&after)
+			if n := after.TotalAlloc - before.TotalAlloc; n > 64<<20+4000*uint64(len(text)) {
+				t.Errorf("%d bytes were allocated for %d of text", n, len(text))
+			}
 			if again := come(t, b, text); again != first {
 				t.Errorf("first\n%s\nand then\n%s", first, again)
 			}
@@ -72,6 +79,9 @@ func come(t *testing.T, b *rulebook.Rulebook, text []byte) string {
 	r.Flush()
 	settled := inv.Settle()
 	for _, n := range notes {
+		if n.Message == "" || n.Pos.Offset > int64(len(text)) {
+			t.Errorf("a note without a text or a place: %+v", n)
+		}
 		settled.Notes.Add(n)
 	}
 	return show(settled)

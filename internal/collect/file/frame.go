@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/collect"
@@ -136,8 +137,8 @@ func preamble(head []byte) int {
 			return -1
 		}
 		first := bytes.TrimSpace(head[at : at+i])
-		if bytes.HasSuffix(first, []byte(":")) {
-			return -1 // a key of YAML whose value follows
+		if bytes.HasSuffix(first, []byte(":")) || !utf8.Valid(first) || bytes.ContainsRune(first, 0) {
+			return -1 // a key of YAML whose value follows, or no text
 		}
 		at += i + 1
 		rest := head[at:]

@@ -1,6 +1,7 @@
 package demarc
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -211,6 +212,62 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	panic("demarc: value of type " + strconv.Itoa(int(v.typ)))
 }
 
+// UnmarshalJSON reads a value that MarshalJSON wrote. What JSON cannot tell apart comes back as the simpler: a time and a
+// document as a string, a number without a fraction as an integer, an empty list as one of strings.
+func (v *Value) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var raw any
+	if err := d.Decode(&raw); err != nil {
+		return err
+	}
+	*v = valueOf(raw)
+	return nil
+}
+
+func valueOf(raw any) Value {
+	switch raw := raw.(type) {
+	case bool:
+		return Bool(raw)
+	case string:
+		return String(raw)
+	case json.Number:
+		if n, err := raw.Int64(); err == nil {
+			return Int(n)
+		}
+		f, err := raw.Float64()
+		if err != nil {
+			return String(raw.String()) // larger than any number of ours
+		}
+		const exact = 1 << 53
+		if f == math.Trunc(f) && math.Abs(f) < exact {
+			return Int(int64(f))
+		}
+		return Number(f)
+	case []any:
+		typ := TypeStrings
+		elements := make([]Value, len(raw))
+		for i := range raw {
+			switch elements[i] = valueOf(raw[i]); elements[i].typ {
+			case TypeInt:
+				typ = TypeInts
+			case TypeRecords:
+				typ = TypeRecords
+			default:
+			}
+		}
+		return List(typ, elements...)
+	case map[string]any:
+		fields := make(map[string]Value, len(raw))
+		for k, x := range raw {
+			fields[k] = valueOf(x)
+		}
+		return Record(fields)
+	default:
+		return Value{}
+	}
+}
+
 // Equal reports whether v and w are the same value of the same type.
 func (v Value) Equal(w Value) bool {
 	if v.typ != w.typ || v.num != w.num || v.str != w.str || len(v.list) != len(w.list) || len(v.rec) != len(w.rec) {
@@ -259,6 +316,17 @@ func (o Origin) String() string { return originTexts[o] }
 
 // MarshalText writes the origin as a person reads it.
 func (o Origin) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (o *Origin) UnmarshalText(text []byte) error {
+	for i, t := range originTexts {
+		if t == string(text) {
+			*o = Origin(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown origin of a fact %q", text)
+}
 
 // Known reports whether a fact of this origin has a value.
 func (o Origin) Known() bool { return o <= Presumed }

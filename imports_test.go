@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	".":            {},
 	"catalog":      {},
 	"examples":     {},
+	"client":       {},
 	"cmd/bench":    {"*", "internal/cli"},
 	"cmd/demarc":   {"internal/cli"},
 	"internal/cli": {"*"},
@@ -50,7 +51,7 @@ var mayImport = map[string][]string{
 	"internal/report/*": {"internal/report"},
 	"internal/web":      {},
 	"internal/web/*":    {"internal/web"},
-	"internal/api":      {},
+	"internal/api":      {"client"},
 	"internal/auth":     {},
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/client"
 )
 
 // Tokens is the keys by which programs use the API.
@@ -18,34 +19,12 @@ type Tokens interface {
 	RevokeToken(ctx context.Context, actor, id string) error
 }
 
-// Me is who asks, and what they may do.
-type Me struct {
-	Name       string `json:"name"`
-	Read       bool   `json:"read"`
-	Declare    bool   `json:"declare" doc:"For some team or for all."`
-	Administer bool   `json:"administer"`
-}
-
-// NewToken is a token that is about to be made.
-type NewToken struct {
-	Name  string            `json:"name" minLength:"1" maxLength:"200" doc:"What it is for."`
-	Role  demarc.AccessRole `json:"role" enum:"viewer,owner,admin"`
-	Teams []string          `json:"teams,omitempty" maxItems:"100" doc:"Of an owner."`
-	Days  int               `json:"days" minimum:"1" maximum:"366" doc:"How long it is good."`
-}
-
-// MadeToken is a token with its secret, which is shown this once.
-type MadeToken struct {
-	demarc.Token
-	Secret string `json:"secret"`
-}
-
 func (a *API) registerAccess() {
 	const tag = "Access"
 	handle(a, http.MethodGet, "/me", about{"get-me", tag, "Who you are here, and what you may do", demarc.RightRead, 0},
-		func(ctx context.Context, _ *struct{}) (*one[Me], error) {
+		func(ctx context.Context, _ *struct{}) (*one[client.Me], error) {
 			actor := demarc.ActorOf(ctx)
-			return &one[Me]{Body: Me{
+			return &one[client.Me]{Body: client.Me{
 				Name: actor.Name(), Read: actor.May(demarc.RightRead, ""), Declare: actor.May(demarc.RightDeclare, ""), Administer: actor.May(demarc.RightAdminister, ""),
 			}}, nil
 		})
@@ -57,7 +36,7 @@ func (a *API) registerAccess() {
 			return allOf(a.config.Tokens.Tokens(ctx))
 		})
 	handle(a, http.MethodPost, "/tokens", about{"make-token", tag, "Make a token; its secret is shown this once", demarc.RightAdminister, http.StatusCreated},
-		func(ctx context.Context, in *struct{ Body NewToken }) (*one[MadeToken], error) {
+		func(ctx context.Context, in *struct{ Body client.NewToken }) (*one[client.MadeToken], error) {
 			now := a.config.Now().UTC()
 			t := demarc.Token{
 				Name: in.Body.Name, Grant: demarc.Grant{Role: in.Body.Role, Teams: in.Body.Teams}, By: demarc.ActorOf(ctx).Name(),
@@ -70,7 +49,7 @@ func (a *API) registerAccess() {
 				return nil, forbidden{errors.New("nobody can hand on more than they have")}
 			}
 			t, secret, err := a.config.Tokens.MakeToken(ctx, t.By, t)
-			return &one[MadeToken]{Body: MadeToken{Token: t, Secret: secret}}, err
+			return &one[client.MadeToken]{Body: client.MadeToken{Token: t, Secret: secret}}, err
 		})
 	type revoke struct {
 		ID string `path:"id"`

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/client"
 )
 
 // Declarations is what people have declared beside the estate.
@@ -22,45 +23,27 @@ type Audit interface {
 	Audit(ctx context.Context, organization string, page demarc.Page) (demarc.Paged[demarc.AuditEntry], error)
 }
 
-// Declaration is an acceptance, attestation or exception.
-type Declaration struct {
-	demarc.Declaration
-	Scope string `json:"scope" doc:"Which resources, as the query string of a filter: service=aws/rds&tag=team=payments."`
-}
-
-// NewDeclaration is a declaration that is about to be made. Who makes it is who asks.
-type NewDeclaration struct {
-	Kind   demarc.DeclarationKind `json:"kind" enum:"acceptance,attestation,exception"`
-	Scope  string                 `json:"scope" maxLength:"16384" doc:"Which resources, as the query string of a filter."`
-	Duties []string               `json:"duties,omitempty" maxItems:"100" doc:"Ids or globs; of an acceptance none means all."`
-	Check  string                 `json:"check,omitempty" doc:"Of an exception."`
-	Team   string                 `json:"team,omitempty" doc:"That accepts; of an exception its owner."`
-	On     string                 `json:"on,omitempty" format:"date" doc:"The first day; today where it is left out."`
-	Until  string                 `json:"until,omitempty" format:"date" doc:"The last day; an exception needs one."`
-	Text   string                 `json:"text,omitempty" maxLength:"8192" doc:"Evidence, reason or note."`
-}
-
 func (a *API) registerDeclarations() {
 	const tag = "Declarations"
 	handle(a, http.MethodGet, "/declarations", about{"list-declarations", tag, "Acceptances, attestations and exceptions, newest first", demarc.RightRead, 0},
-		func(ctx context.Context, in *struct{ Whose }) (*all[Declaration], error) {
+		func(ctx context.Context, in *struct{ Whose }) (*all[client.Declaration], error) {
 			organization, err := a.organization(ctx, in.Organization)
 			if err != nil {
 				return nil, err
 			}
 			list, err := a.config.Declared.Declarations(ctx, organization)
-			out := make([]Declaration, 0, len(list))
+			out := make([]client.Declaration, 0, len(list))
 			for _, d := range list {
-				out = append(out, Declaration{Declaration: d, Scope: d.Scope.String()})
+				out = append(out, client.Declaration{Declaration: d, Scope: d.Scope.String()})
 			}
 			return allOf(out, err)
 		})
 	type create struct {
 		Whose
-		Body NewDeclaration
+		Body client.NewDeclaration
 	}
 	handle(a, http.MethodPost, "/declarations", about{"declare", tag, "Accept, attest or except", demarc.RightDeclare, http.StatusCreated},
-		func(ctx context.Context, in *create) (*one[Declaration], error) {
+		func(ctx context.Context, in *create) (*one[client.Declaration], error) {
 			d, err := a.declaration(&in.Body, demarc.ActorOf(ctx))
 			if err != nil {
 				return nil, err
@@ -70,7 +53,7 @@ func (a *API) registerDeclarations() {
 				return nil, err
 			}
 			d, err = a.config.Declared.Declare(ctx, organization, d.By, d)
-			return &one[Declaration]{Body: Declaration{Declaration: d, Scope: d.Scope.String()}}, err
+			return &one[client.Declaration]{Body: client.Declaration{Declaration: d, Scope: d.Scope.String()}}, err
 		})
 	type withdraw struct {
 		Whose
@@ -115,7 +98,7 @@ func (a *API) registerDeclarations() {
 }
 
 // declaration reads what somebody wants to declare, and sees that they may.
-func (a *API) declaration(in *NewDeclaration, actor demarc.Actor) (demarc.Declaration, error) {
+func (a *API) declaration(in *client.NewDeclaration, actor demarc.Actor) (demarc.Declaration, error) {
 	d := demarc.Declaration{Kind: in.Kind, Duties: in.Duties, Check: in.Check, Team: in.Team, By: actor.Name(), Text: in.Text}
 	if !actor.May(demarc.RightDeclare, in.Team) || in.Team == "" && !actor.May(demarc.RightAdminister, "") {
 		// What is for no team is for everybody's.

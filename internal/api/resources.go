@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/client"
 )
 
 // Resources is the resources of a store, and what is said of each.
@@ -21,37 +22,6 @@ type Resources interface {
 
 // Encode writes answers in the machine contract, a line each behind one for the run.
 type Encode func(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer]) error
-
-// Answer is everything that is known of one resource at one scan.
-type Answer struct {
-	demarc.StoredResource
-	Scan   demarc.Scan           `json:"scan"`
-	Inside bool                  `json:"inside,omitempty" doc:"The guest.* duties count at a more specific resource."`
-	Duties []Duty                `json:"duties"`
-	Checks []demarc.CheckOutcome `json:"checks"`
-	Facts  []NamedFact           `json:"facts"`
-}
-
-// Duty is the answer for one duty.
-type Duty struct {
-	Assignment *demarc.Assignment `json:"assignment"`
-	Verdict    *demarc.Verdict    `json:"verdict"`
-	Gap        demarc.Gap         `json:"gap,omitempty"`
-	Severity   *demarc.Severity   `json:"severity,omitempty" doc:"Of the gap."`
-	Because    []NamedFact        `json:"because,omitempty" doc:"The settings that decided."`
-	Believed   demarc.Holder      `json:"believed,omitempty" doc:"Whom the organization believes to hold what is its own."`
-	Assumption string             `json:"assumption,omitempty"`
-	Team       string             `json:"team,omitempty"`
-	Teamless   bool               `json:"teamless,omitempty"`
-	Unaccepted bool               `json:"unaccepted,omitempty"`
-}
-
-// NamedFact is one setting as it may be shown.
-type NamedFact struct {
-	Name   string        `json:"name"`
-	Value  demarc.Value  `json:"value"`
-	Origin demarc.Origin `json:"origin"`
-}
 
 func (a *API) registerResources() {
 	const tag = "Resources"
@@ -77,7 +47,7 @@ func (a *API) registerResources() {
 		ID string `query:"id" required:"true" minLength:"1" doc:"The id of the resource."`
 	}
 	handle(a, http.MethodGet, "/resource", about{"get-resource", tag, "Everything that is known of one resource", demarc.RightRead, 0},
-		func(ctx context.Context, in *single) (*one[Answer], error) {
+		func(ctx context.Context, in *single) (*one[client.Answer], error) {
 			at, err := a.at(ctx, &Place{Whose: in.Whose, When: in.When})
 			if err != nil {
 				return nil, err
@@ -86,7 +56,7 @@ func (a *API) registerResources() {
 			if err != nil {
 				return nil, err
 			}
-			return &one[Answer]{Body: answerOf(&s)}, nil
+			return &one[client.Answer]{Body: answerOf(&s)}, nil
 		})
 	type versions struct {
 		Whose
@@ -103,8 +73,8 @@ func (a *API) registerResources() {
 	handle(a, http.MethodGet, "/answers", about{"export-answers", tag, "All answers that match a filter, as a stream of the machine contract (NDJSON)", demarc.RightRead, 0}, a.stream)
 }
 
-func answerOf(s *demarc.StoredAnswer) Answer {
-	out := Answer{StoredResource: s.StoredResource, Scan: s.Scan, Inside: s.Answer.Inside, Facts: []NamedFact{}, Duties: []Duty{}, Checks: []demarc.CheckOutcome{}}
+func answerOf(s *demarc.StoredAnswer) client.Answer {
+	out := client.Answer{StoredResource: s.StoredResource, Scan: s.Scan, Inside: s.Answer.Inside, Facts: []client.NamedFact{}, Duties: []client.Duty{}, Checks: []demarc.CheckOutcome{}}
 	for _, f := range s.Answer.Facts {
 		out.Facts = append(out.Facts, factOf(f))
 	}
@@ -114,7 +84,7 @@ func answerOf(s *demarc.StoredAnswer) Answer {
 	out.Checks = orEmpty(s.Answer.Checks)
 	for i := range s.Answer.Assignments {
 		d := s.Answer.Duty(i)
-		duty := Duty{
+		duty := client.Duty{
 			Assignment: d.Assignment, Verdict: d.Verdict, Gap: d.Gap(), Believed: d.Believed, Assumption: d.Assumption,
 			Team: d.Team, Teamless: d.Teamless, Unaccepted: d.Unaccepted,
 		}
@@ -130,8 +100,8 @@ func answerOf(s *demarc.StoredAnswer) Answer {
 	return out
 }
 
-func factOf(f demarc.NamedFact) NamedFact {
-	return NamedFact{Name: f.Name, Value: f.Shown(), Origin: f.Fact.Origin}
+func factOf(f demarc.NamedFact) client.NamedFact {
+	return client.NamedFact{Name: f.Name, Value: f.Shown(), Origin: f.Fact.Origin}
 }
 
 // stream writes answers as they come. A failure on the way ends the stream without its end, which the reader sees as a

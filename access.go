@@ -1,6 +1,8 @@
 package demarc
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -106,6 +108,13 @@ func (t *Token) Validate() error {
 		faults = append(faults, errors.New("a token may be good for a year at most"))
 	}
 	return errors.Join(faults...)
+}
+
+// TokenHash returns what a store keeps of the secret of a token. The secret has 130 bits that nobody chose, so that a
+// plain hash is enough.
+func TokenHash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
 }
 
 // Good reports whether the token may be used at a time.

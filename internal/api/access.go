@@ -16,7 +16,7 @@ type Tokens interface {
 	Tokens(ctx context.Context) ([]demarc.Token, error)
 	// MakeToken keeps a token and returns it with its secret, which nobody can ask for again.
 	MakeToken(ctx context.Context, actor string, t demarc.Token) (demarc.Token, string, error)
-	RevokeToken(ctx context.Context, actor, id string) error
+	RevokeToken(ctx context.Context, actor, id string, now time.Time) error
 }
 
 func (a *API) registerAccess() {
@@ -56,7 +56,7 @@ func (a *API) registerAccess() {
 	}
 	handle(a, http.MethodDelete, "/tokens/{id}", about{"revoke-token", tag, "Revoke a token", demarc.RightAdminister, http.StatusNoContent},
 		func(ctx context.Context, in *revoke) (*struct{}, error) {
-			if err := a.config.Tokens.RevokeToken(ctx, demarc.ActorOf(ctx).Name(), in.ID); err != nil {
+			if err := a.config.Tokens.RevokeToken(ctx, demarc.ActorOf(ctx).Name(), in.ID, a.config.Now()); err != nil {
 				return nil, fmt.Errorf("token %q: %w", in.ID, err)
 			}
 			return nil, nil

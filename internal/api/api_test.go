@@ -129,13 +129,13 @@ func (m *memory) Declarations(context.Context, string) ([]demarc.Declaration, er
 	return m.declared, m.fail
 }
 
-func (m *memory) Declare(_ context.Context, organization, actor string, d demarc.Declaration) (demarc.Declaration, error) {
+func (m *memory) Declare(_ context.Context, organization, actor string, d demarc.Declaration, _ time.Time) (demarc.Declaration, error) {
 	d.ID, d.Recorded = "d1", now
 	m.declared = append(m.declared, d)
 	return d, m.note("declare %s %s %s", organization, actor, d.Scope)
 }
 
-func (m *memory) Withdraw(_ context.Context, organization, actor, id string) error {
+func (m *memory) Withdraw(_ context.Context, organization, actor, id string, _ time.Time) error {
 	return m.note("withdraw %s %s %s", organization, actor, id)
 }
 
@@ -151,7 +151,7 @@ func (m *memory) MakeToken(_ context.Context, actor string, t demarc.Token) (dem
 	return t, "s3cret", m.note("make token %s %s", actor, t.Grant)
 }
 
-func (m *memory) RevokeToken(_ context.Context, actor, id string) error {
+func (m *memory) RevokeToken(_ context.Context, actor, id string, _ time.Time) error {
 	return m.note("revoke %s %s", actor, id)
 }
 

@@ -14,8 +14,8 @@ import (
 // Declarations is what people have declared beside the estate.
 type Declarations interface {
 	Declarations(ctx context.Context, organization string) ([]demarc.Declaration, error)
-	Declare(ctx context.Context, organization, actor string, d demarc.Declaration) (demarc.Declaration, error)
-	Withdraw(ctx context.Context, organization, actor, id string) error
+	Declare(ctx context.Context, organization, actor string, d demarc.Declaration, now time.Time) (demarc.Declaration, error)
+	Withdraw(ctx context.Context, organization, actor, id string, now time.Time) error
 }
 
 // Audit is the log of every change.
@@ -52,7 +52,7 @@ func (a *API) registerDeclarations() {
 			if err != nil {
 				return nil, err
 			}
-			d, err = a.config.Declared.Declare(ctx, organization, d.By, d)
+			d, err = a.config.Declared.Declare(ctx, organization, d.By, d, a.config.Now())
 			return &one[client.Declaration]{Body: client.Declaration{Declaration: d, Scope: d.Scope.String()}}, err
 		})
 	type withdraw struct {
@@ -77,7 +77,7 @@ func (a *API) registerDeclarations() {
 				if !actor.May(demarc.RightDeclare, d.Team) {
 					return nil, forbidden{fmt.Errorf("%s may not declare for team %q", actor.Name(), d.Team)}
 				}
-				return nil, a.config.Declared.Withdraw(ctx, organization, actor.Name(), in.ID)
+				return nil, a.config.Declared.Withdraw(ctx, organization, actor.Name(), in.ID, a.config.Now())
 			}
 			return nil, fmt.Errorf("declaration %q: %w", in.ID, demarc.ErrNotFound)
 		})

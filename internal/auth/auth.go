@@ -8,8 +8,6 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net"
@@ -42,10 +40,10 @@ type Gate struct {
 	slow     *throttle
 }
 
-// NewGate makes a Gate. Sessions are kept in store, by the hash of what is in the cookie. The Config must be finished.
-func NewGate(c Config, store scs.CtxStore, tokens Tokens, log *slog.Logger) *Gate {
-	m := scs.New()
-	m.Store, m.HashTokenInStore = store, true
+// NewGate makes a Gate. The Config must be finished.
+func NewGate(c Config, tokens Tokens, log *slog.Logger) *Gate {
+	// Not scs.New: it starts a store of its own with a goroutine that nobody ends.
+	m := &scs.SessionManager{Store: newSessions(), HashTokenInStore: true, Codec: scs.GobCodec{}}
 	m.IdleTimeout, m.Lifetime = c.Idle, c.Life
 	m.Cookie.Name, m.Cookie.Path, m.Cookie.HttpOnly, m.Cookie.SameSite = "demarc_session", "/", true, http.SameSiteLaxMode
 	if c.base.Scheme == "https" {
@@ -128,7 +126,7 @@ func (g *Gate) byToken(w http.ResponseWriter, r *http.Request, header string) (d
 	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
 		return refuse(http.StatusUnauthorized, `expected "Authorization: Bearer ..." with a token of demarc`)
 	}
-	token, err := g.tokens.TokenByHash(r.Context(), HashToken(secret))
+	token, err := g.tokens.TokenByHash(r.Context(), demarc.TokenHash(secret))
 	switch now := g.now(); {
 	case errors.Is(err, demarc.ErrNotFound):
 		g.slow.failed(from)
@@ -140,18 +138,18 @@ func (g *Gate) byToken(w http.ResponseWriter, r *http.Request, header string) (d
 		g.slow.failed(from)
 		return refuse(http.StatusUnauthorized, "this token is revoked or has expired")
 	case now.Sub(token.LastUsed) > time.Hour:
-		if err := g.tokens.TokenUsed(r.Context(), token.ID, now); err != nil {
-			g.log.WarnContext(r.Context(), "use of a token not noted", "token", token.ID, "error", err)
-		}
+		g.noteUse(r.Context(), token.ID, now)
 	}
 	return &person{name: "token " + token.ID + " (" + token.Name + ")", grants: []demarc.Grant{token.Grant}}, true
 }
 
-// HashToken returns what is kept of the secret of a token. The secret has 130 bits that nobody chose, so that a plain
-// hash is enough.
-func HashToken(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
+// noteUse notes that a token was used, unless the store is busy with a scan: then the next use will.
+func (g *Gate) noteUse(ctx context.Context, id string, now time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	if err := g.tokens.TokenUsed(ctx, id, now); err != nil {
+		g.log.DebugContext(ctx, "use of a token not noted", "token", id, "error", err)
+	}
 }
 
 // Keys of a session.

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,38 +25,11 @@ import (
 	"github.com/demarc/demarc"
 )
 
-// memory keeps sessions and tokens.
+// memory keeps tokens.
 type memory struct {
-	mu       sync.Mutex
-	sessions map[string][]byte
-	tokens   map[string]demarc.Token
-	used     []string
-	fail     error
-}
-
-func (m *memory) Delete(string) error                    { panic("without a context") }
-func (m *memory) Find(string) ([]byte, bool, error)      { panic("without a context") }
-func (m *memory) Commit(string, []byte, time.Time) error { panic("without a context") }
-
-func (m *memory) DeleteCtx(_ context.Context, key string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.sessions, key)
-	return m.fail
-}
-
-func (m *memory) FindCtx(_ context.Context, key string) ([]byte, bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	b, ok := m.sessions[key]
-	return b, ok, m.fail
-}
-
-func (m *memory) CommitCtx(_ context.Context, key string, b []byte, _ time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sessions[key] = b
-	return m.fail
+	tokens map[string]demarc.Token
+	used   []string
+	fail   error
 }
 
 func (m *memory) TokenByHash(_ context.Context, hash string) (demarc.Token, error) {
@@ -108,8 +80,8 @@ func start(t *testing.T, grants []GroupGrant) (site *httptest.Server, m *memory,
 	if err := c.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	m = &memory{sessions: map[string][]byte{}, tokens: map[string]demarc.Token{}}
-	gate = NewGate(c, m, m, slog.New(slog.DiscardHandler))
+	m = &memory{tokens: map[string]demarc.Token{}}
+	gate = NewGate(c, m, slog.New(slog.DiscardHandler))
 	handler = gate.Handler(whoami)
 	return site, m, gate
 }
@@ -169,7 +141,7 @@ func (b *browser) login(page, user string) (response *http.Response, body string
 }
 
 func TestPeopleLogInAtTheirProvider(t *testing.T) {
-	site, m, _ := start(t, []GroupGrant{{Group: "cloud", Role: demarc.Viewer}, {Group: "payments-team", Role: demarc.Owner, Teams: []string{"payments"}}})
+	site, _, gate := start(t, []GroupGrant{{Group: "cloud", Role: demarc.Viewer}, {Group: "payments-team", Role: demarc.Owner, Teams: []string{"payments"}}})
 	b := newBrowser(t)
 	response, body := b.login(site.URL+"/gaps?provider=aws", "test-user@localhost")
 	if want := "test-user@zitadel.ch read=true declare=true payments=true administer=false"; body != want || response.Request.URL.RequestURI() != "/gaps?provider=aws" {
@@ -177,8 +149,8 @@ func TestPeopleLogInAtTheirProvider(t *testing.T) {
 	}
 	site2, _ := url.Parse(site.URL)
 	for _, c := range b.Jar.Cookies(site2) {
-		if _, plain := m.sessions[c.Value]; plain {
-			t.Error("the store has what is in the cookie")
+		if _, plain, _ := gate.sessions.Store.Find(c.Value); plain {
+			t.Error("what is kept can be used as a cookie")
 		}
 	}
 	if response, body := b.do("POST", site.URL+LogoutPath, url.Values{}, "Sec-Fetch-Site", "cross-site"); response.StatusCode != http.StatusForbidden {
@@ -227,9 +199,8 @@ func TestTheProviderMayBeAway(t *testing.T) {
 	if err := c.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	m := &memory{sessions: map[string][]byte{}}
 	w := httptest.NewRecorder()
-	NewGate(c, m, m, slog.New(slog.DiscardHandler)).Handler(whoami).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", LoginPath, http.NoBody))
+	NewGate(c, &memory{}, slog.New(slog.DiscardHandler)).Handler(whoami).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", LoginPath, http.NoBody))
 	if w.Code != http.StatusBadGateway {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -238,9 +209,9 @@ func TestTheProviderMayBeAway(t *testing.T) {
 func TestProgramsSendAToken(t *testing.T) {
 	site, m, gate := start(t, []GroupGrant{{Group: "*", Role: demarc.Viewer}})
 	now := time.Now()
-	m.tokens[HashToken("good")] = demarc.Token{ID: "t1", Name: "export", Grant: demarc.Grant{Role: demarc.Viewer}, Expires: now.Add(time.Hour)}
-	m.tokens[HashToken("late")] = demarc.Token{ID: "t2", Grant: demarc.Grant{Role: demarc.Admin}, Expires: now.Add(-time.Second)}
-	m.tokens[HashToken("revoked")] = demarc.Token{ID: "t3", Grant: demarc.Grant{Role: demarc.Admin}, Expires: now.Add(time.Hour), Revoked: now}
+	m.tokens[demarc.TokenHash("good")] = demarc.Token{ID: "t1", Name: "export", Grant: demarc.Grant{Role: demarc.Viewer}, Expires: now.Add(time.Hour)}
+	m.tokens[demarc.TokenHash("late")] = demarc.Token{ID: "t2", Grant: demarc.Grant{Role: demarc.Admin}, Expires: now.Add(-time.Second)}
+	m.tokens[demarc.TokenHash("revoked")] = demarc.Token{ID: "t3", Grant: demarc.Grant{Role: demarc.Admin}, Expires: now.Add(time.Hour), Revoked: now}
 	b := newBrowser(t)
 	for header, status := range map[string]int{"Bearer good": 200, "bearer good": 200, "Bearer late": 401, "Bearer revoked": 401, "Bearer wrong": 401, "Bearer ": 401, "Basic Z29vZDo=": 401} {
 		response, body := b.do("GET", site.URL+"/api/v1/overview", nil, "Authorization", header)
@@ -265,6 +236,38 @@ func TestProgramsSendAToken(t *testing.T) {
 	gate.slow.now = func() time.Time { return time.Now().Add(failureEvery + time.Second) }
 	if response, _ := b.do("GET", site.URL+"/api/v1/overview", nil, "Authorization", "Bearer good"); response.StatusCode != http.StatusOK {
 		t.Errorf("after waiting: %d", response.StatusCode)
+	}
+}
+
+func TestLoginsThatAreOnlyBegunMakeRoomForSessions(t *testing.T) {
+	s := newSessions()
+	now := time.Now()
+	s.now = func() time.Time { return now }
+	put := func(key string, end time.Duration) {
+		if err := s.Commit(key, []byte(key), now.Add(end)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("ada", 24*time.Hour)
+	for i := range maxSessions + 10 {
+		put(fmt.Sprint(i), beginLife)
+	}
+	if _, ok, _ := s.Find("ada"); !ok || len(s.of) > maxSessions {
+		t.Errorf("found %t, %d kept", ok, len(s.of))
+	}
+	now = now.Add(beginLife)
+	put("late", time.Hour)
+	if len(s.of) != 2 {
+		t.Errorf("%d kept after the begun have ended", len(s.of))
+	}
+	if _, ok, _ := s.Find("late"); !ok {
+		t.Error("a new session is not kept")
+	}
+	if err := s.Delete("ada"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, _ := s.Find("ada"); ok {
+		t.Error("a deleted session is found")
 	}
 }
 

@@ -81,6 +81,9 @@ func (g *Gate) login(w http.ResponseWriter, r *http.Request) {
 		panic("auth: " + err.Error())
 	}
 	g.sessions.Put(r.Context(), keyLogin, string(text))
+	if g.bySession(r.Context()) == nil {
+		g.sessions.SetDeadline(r.Context(), g.now().Add(beginLife))
+	}
 	http.Redirect(w, r, oauth.AuthCodeURL(begun.State, oidc.Nonce(begun.Nonce), oauth2.S256ChallengeOption(begun.Verifier)), http.StatusSeeOther)
 }
 
@@ -109,6 +112,7 @@ func (g *Gate) callback(w http.ResponseWriter, r *http.Request) {
 		g.sessions.ErrorFunc(w, r, err)
 		return
 	}
+	g.sessions.SetDeadline(r.Context(), g.now().Add(g.config.Life))
 	g.sessions.Put(r.Context(), keyName, name)
 	g.sessions.Put(r.Context(), keyGroups, strings.Join(groups, "\n"))
 	g.log.InfoContext(r.Context(), "login", "actor", name, "granted", len(g.config.of(groups)) > 0)

@@ -53,6 +53,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 	} {
 		t.Run(story.name, func(t *testing.T) { story.tell(t, fresh(t).Open) })
 	}
+	t.Run("tokens without their secrets", func(t *testing.T) { tokens(t, fresh(t)) })
 	t.Run("the audit log is only added to", func(t *testing.T) { audited(t, fresh(t)) })
 }
 

@@ -216,6 +216,15 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 	}
 	rec.name, _ = r.fill(plan, c, t.name, at)
 	for _, a := range t.aliases {
+		if len(a) == 1 && a[0].path != nil { // each of those that a path gathers
+			what, _ := a[0].path.look(c, plan.fold, plan.single, &r.values)
+			for _, raw := range what.values {
+				if v := scalarText(raw); v != "" {
+					rec.aliases = append(rec.aliases, v)
+				}
+			}
+			continue
+		}
 		if v, ok := r.fill(plan, c, a, at); ok && v != "" {
 			rec.aliases = append(rec.aliases, v)
 		}

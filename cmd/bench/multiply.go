@@ -58,7 +58,7 @@ func writeBelow(dir, name string, text []byte) error {
 // for --catalog.
 func multiply(dir string, times int) error {
 	return fs.WalkDir(catalog.Files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.Contains(name, "/") || strings.HasPrefix(name, "archetypes/") || !strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, "_test.yaml") {
+		if err != nil || d.IsDir() || !strings.Contains(name, "/") || strings.HasPrefix(name, "archetypes/") || strings.HasPrefix(name, "lifecycle/") || !strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, "_test.yaml") {
 			return err
 		}
 		text, err := fs.ReadFile(catalog.Files, name)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/policy"
 	"github.com/demarc/demarc/internal/report"
 	"github.com/demarc/demarc/internal/report/ndjson"
 	"github.com/demarc/demarc/internal/report/table"
@@ -258,6 +259,7 @@ func explainDuty(p *table.Printer, r *run, a *demarc.Answer, d *demarc.DutyAnswe
 			text += "; it needs " + strings.Join(c.Missing, ", ")
 		}
 		p.Wrap(2, text)
+		explainReads(p, r, a, c.ID)
 		if c.Result == demarc.CheckFail {
 			if fix := r.fix(c.ID); fix != "" {
 				p.Wrap(4, fix)
@@ -270,6 +272,62 @@ func explainDuty(p *table.Printer, r *run, a *demarc.Answer, d *demarc.DutyAnswe
 	if d.Team != "" {
 		p.Wrap(2, "team: "+d.Team)
 	}
+}
+
+// explainReads writes the settings that a check asks for, those that others are derived from among them.
+func explainReads(p *table.Printer, r *run, a *demarc.Answer, id string) {
+	svc, check := r.check(id)
+	if check == nil {
+		return
+	}
+	seen := map[int]bool{}
+	var read func(c *rulebook.Condition)
+	read = func(c *rulebook.Condition) {
+		if c == nil {
+			return
+		}
+		for _, i := range c.Reads {
+			if seen[i] {
+				continue
+			}
+			seen[i] = true
+			fact := &svc.Facts[i]
+			if f, ok := a.Fact(fact.Name); ok {
+				explainSetting(p, fact, f)
+			}
+			read(fact.Derive)
+		}
+	}
+	read(check.Applies)
+	read(check.Pass)
+}
+
+// explainSetting writes a setting and its value, a policy by what it grants.
+func explainSetting(p *table.Printer, fact *rulebook.Fact, f demarc.NamedFact) {
+	value := "unknown"
+	if f.Fact.Known() {
+		if value = f.Shown().String(); value == "" {
+			value = `""`
+		}
+	}
+	origin := ""
+	if f.Fact.Origin != demarc.Read {
+		origin = " (" + f.Fact.Origin.String() + ")"
+	}
+	if fact.Type == demarc.TypeDocument && f.Fact.Known() && !f.Sensitive {
+		if doc, err := policy.Parse(f.Fact.Value.AsString()); err == nil {
+			p.Wrap(4, "setting  "+f.Name+origin+". "+fact.About)
+			grants := doc.Sentences()
+			if len(grants) == 0 {
+				p.Wrap(6, "It grants nothing.")
+			}
+			for _, g := range grants {
+				p.Wrap(6, strings.ToUpper(g[:1])+g[1:]+".")
+			}
+			return
+		}
+	}
+	p.Wrap(4, "setting  "+f.Name+" = "+value+origin+". "+fact.About)
 }
 
 func (r *run) factAbout(a *demarc.Answer, name string) string {
@@ -349,20 +407,28 @@ func (r *run) says(a *demarc.Answer, b demarc.Basis) string {
 }
 
 func (r *run) fix(id string) string {
-	i := strings.LastIndexByte(id, '/')
-	svc := r.book.Service(demarc.ServiceID(id[:max(i, 0)]))
-	if svc == nil {
+	_, c := r.check(id)
+	if c == nil {
 		return ""
 	}
-	for _, c := range svc.Checks {
-		if c.ID != id[i+1:] {
-			continue
-		}
-		text := c.Fix.Text
-		if c.Fix.CLI != "" {
-			text += " " + c.Fix.CLI
-		}
-		return "fix: " + strings.TrimSpace(text)
+	text := c.Fix.Text
+	if c.Fix.CLI != "" {
+		text += " " + c.Fix.CLI
 	}
-	return ""
+	return "fix: " + strings.TrimSpace(text)
+}
+
+// check returns a check by its name in the catalog, with its service; nil for none.
+func (r *run) check(name string) (*rulebook.Service, *rulebook.Check) {
+	i := strings.LastIndexByte(name, '/')
+	svc := r.book.Service(demarc.ServiceID(name[:max(i, 0)]))
+	if svc == nil {
+		return nil, nil
+	}
+	for _, c := range svc.Checks {
+		if c.ID == name[i+1:] {
+			return svc, c
+		}
+	}
+	return nil, nil
 }

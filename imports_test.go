@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"internal/strictyaml": {"internal/suggest"},
 	"internal/suggest":    {},
 
-	"internal/policy":   {"internal/address"},
+	"internal/policy":   {"internal/address", "internal/jscan"},
 	"internal/rule":     {"internal/address", "internal/policy", "internal/suggest"},
 	"internal/rulebook": {"catalog", "internal/rule", "internal/strictyaml", "internal/suggest"},
 	"internal/estate":   {"internal/rule", "internal/strictyaml", "internal/suggest"},

@@ -26,9 +26,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
+
+	"github.com/demarc/demarc/internal/jscan"
 )
 
 // MaxBytes is the longest policy that is read. AWS allows at most some 32 KB, for a key.
@@ -268,64 +269,52 @@ type member struct {
 
 // decode reads one JSON value.
 func decode(text []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	v, err := decodeValue(d, 0)
-	if err != nil {
+	if err := jscan.Valid(text); err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something stands behind it")
-	}
-	return v, nil
+	return decodeValue(bytes.TrimSpace(text), 0)
 }
 
-func decodeValue(d *json.Decoder, depth int) (any, error) {
+// decodeValue decodes JSON that is valid.
+func decodeValue(raw []byte, depth int) (any, error) {
 	if depth > maxNesting {
 		return nil, fmt.Errorf("it is nested more than %d levels deep", maxNesting)
 	}
-	token, err := d.Token()
-	if errors.Is(err, io.EOF) {
-		return nil, io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return nil, err
-	}
-	switch token {
-	case json.Delim('{'):
+	var err error
+	switch raw[0] {
+	case '{':
 		var o object
 		seen := map[string]bool{}
-		for d.More() {
-			key, err := d.Token()
-			if err != nil {
-				return nil, err
+		jscan.Members(raw, func(name string, value []byte) bool {
+			low := strings.ToLower(name)
+			if seen[low] {
+				err = fmt.Errorf("%q stands there twice", name)
+				return false
 			}
-			name, _ := key.(string)
-			if low := strings.ToLower(name); seen[low] {
-				return nil, fmt.Errorf("%q stands there twice", name)
-			} else {
-				seen[low] = true
-			}
-			v, err := decodeValue(d, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			o = append(o, member{name, v})
-		}
-		_, err = d.Token()
+			seen[low] = true
+			m := member{name: name}
+			m.value, err = decodeValue(value, depth+1)
+			o = append(o, m)
+			return err == nil
+		})
 		return o, err
-	case json.Delim('['):
+	case '[':
 		list := []any{}
-		for d.More() {
-			v, err := decodeValue(d, depth+1)
-			if err != nil {
-				return nil, err
-			}
+		jscan.Elements(raw, func(value []byte) bool {
+			var v any
+			v, err = decodeValue(value, depth+1)
 			list = append(list, v)
-		}
-		_, err = d.Token()
+			return err == nil
+		})
 		return list, err
+	case '"':
+		s, _ := jscan.IsString(raw)
+		return s, nil
+	case 't', 'f':
+		return raw[0] == 't', nil
+	case 'n':
+		return nil, nil
 	default:
-		return token, nil
+		return json.Number(raw), nil
 	}
 }

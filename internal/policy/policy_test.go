@@ -163,8 +163,8 @@ func TestPolicyAllows(t *testing.T) {
 
 func TestPolicyThatCannotBeRead(t *testing.T) {
 	for _, tt := range []struct{ name, policy, want string }{
-		{"nothing", "", "unexpected EOF"},
-		{"no JSON", "public", "invalid character"},
+		{"nothing", "", "expected a value, found the end of the text"},
+		{"no JSON", "public", "expected a value, found 'p'"},
 		{"a broken encoding", "%7B%2", "invalid URL escape"},
 		{"no statement", `{"Version": "2012-10-17"}`, "it has no Statement"},
 		{"null", `null`, "it is no object"},
@@ -182,7 +182,7 @@ func TestPolicyThatCannotBeRead(t *testing.T) {
 		{"a set operator of its own", `{"Statement": {"Effect": "Allow", "Action": "s3:*", "Condition": {"ForSome:StringLike": {"aws:SourceVpc": "vpc-1"}}}}`, `no condition operator is called "ForSome:StringLike"`},
 		{"a kind of principal of its own", `{"Statement": {"Effect": "Allow", "Action": "s3:*", "Principal": {"Azure": "x"}}}`, `no kind of principal is called "Azure"`},
 		{"too deep", strings.Repeat("[", 40) + strings.Repeat("]", 40), "it is nested more than 16 levels deep"},
-		{"a text after it", `{"Statement": []} x`, "something stands behind it"},
+		{"a text after it", `{"Statement": []} x`, "expected the end of the value"},
 		{"too long", `{"Statement": "` + strings.Repeat("x", MaxBytes) + `"}`, "it is longer than 65536 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

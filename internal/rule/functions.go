@@ -88,7 +88,7 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 // policyFunction declares a function of a policy, which is a document or, as an element of a list, a string.
 func policyFunction(name string, result *cel.Type, f func(*policy.Policy) ref.Val) cel.EnvOption {
 	binding := cel.UnaryBinding(func(v ref.Val) ref.Val {
-		p, err := policy.Parse(documentText(v))
+		p, err := policiesRead.parse(documentText(v))
 		if err != nil {
 			return types.WrapErr(err)
 		}
@@ -102,7 +102,7 @@ func policyFunction(name string, result *cel.Type, f func(*policy.Policy) ref.Va
 // policyFunctionOf declares a function of a policy and a text.
 func policyFunctionOf(name string, result *cel.Type, f func(*policy.Policy, string) ref.Val) cel.EnvOption {
 	binding := cel.BinaryBinding(func(v, text ref.Val) ref.Val {
-		p, err := policy.Parse(documentText(v))
+		p, err := policiesRead.parse(documentText(v))
 		if err != nil {
 			return types.WrapErr(err)
 		}

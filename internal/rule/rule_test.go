@@ -187,7 +187,7 @@ func TestEval(t *testing.T) {
 		// What fails while it is evaluated is unknown, and says why.
 		{`1 / facts.port == 1`, facts{"port": demarc.Int(0)}, "error division by zero"},
 		{`facts.zones[3] == 'a'`, facts{"zones": strs("a")}, "error index out of bounds"},
-		{`policyIsPublic(facts.policy)`, facts{"policy": demarc.JSON("public")}, "error read policy: invalid character"},
+		{`policyIsPublic(facts.policy)`, facts{"policy": demarc.JSON("public")}, "error read policy: at byte 0: expected a value"},
 		{`versionAtLeast(facts.version, '1.30')`, facts{"version": demarc.String("latest")}, `error "latest" is no version`},
 		{`openToWorld(facts.engine)`, facts{"engine": demarc.String("pl-1a2b")}, "error prefix list"},
 		{`facts.engine == 'a' && openToWorld(facts.version)`, facts{"engine": demarc.String("b"), "version": demarc.String("")}, "false"},

@@ -60,6 +60,10 @@ func (t Tags) All() iter.Seq2[string, string] {
 
 // cutText takes a text behind its length off the front; what is cut short is as long as it is.
 func cutText(s string) (text, rest string) {
+	if s != "" && s[0] < 0x80 { // most are that short
+		n := min(1+int(s[0]), len(s))
+		return s[1:n], s[n:]
+	}
 	n := uint64(0)
 	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
 		n |= uint64(s[i]&0x7f) << (7 * i)

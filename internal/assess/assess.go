@@ -6,6 +6,7 @@ package assess
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -50,12 +51,18 @@ type Worker struct {
 	a     *Assessor
 	cases *responsibility.Cases
 	key   []byte
+	seed  maphash.Seed
 
-	known      map[responsibility.Case]*demarc.Standing
+	recent     []recent                     // by the hash of the case
 	vectors    map[string][]*demarc.Verdict // by the key of grounds
 	beliefs    map[beliefKey][]demarc.Belief
-	teams      map[*estate.Places][]string
 	exceptions map[*rulebook.Service][]exception
+}
+
+// recent is a case that was met before, the last one of its hash.
+type recent struct {
+	of       responsibility.Case
+	standing *demarc.Standing
 }
 
 // beliefKey is what beliefs can depend on.
@@ -70,8 +77,8 @@ type exception struct{ exception, check int }
 // Worker returns a Worker of a.
 func (a *Assessor) Worker() *Worker {
 	return &Worker{
-		a: a, cases: a.resolver.Cases(), known: map[responsibility.Case]*demarc.Standing{}, vectors: map[string][]*demarc.Verdict{},
-		beliefs: map[beliefKey][]demarc.Belief{}, teams: map[*estate.Places][]string{}, exceptions: map[*rulebook.Service][]exception{},
+		a: a, cases: a.resolver.Cases(), seed: maphash.MakeSeed(), recent: make([]recent, max(1, a.memory/recentSize)),
+		vectors: map[string][]*demarc.Verdict{}, beliefs: map[beliefKey][]demarc.Belief{}, exceptions: map[*rulebook.Service][]exception{},
 	}
 }
 
@@ -85,23 +92,22 @@ func (w *Worker) Assess(item *inventory.Item) (*demarc.Standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := w.known[c]
-	if s == nil {
+	r := &w.recent[maphash.Comparable(w.seed, c)%uint64(len(w.recent))]
+	if r.standing == nil || r.of != c {
 		p := w.cases.Profile(c)
-		s = &demarc.Standing{
-			Assignments: p.Assignments, Verdicts: w.vector(c, p), Teams: w.teamsOf(c.Declared.Teams), Beliefs: w.believed(c.Declared.Assumptions, p), Checks: c.Settings.Checks,
-		}
-		remember(w.known, c, s, w.a.memory/standingSize)
+		*r = recent{c, &demarc.Standing{
+			Assignments: p.Assignments, Verdicts: w.vector(c, p), Teams: c.Declared.Teams, Beliefs: w.believed(c.Declared.Assumptions, p), Checks: c.Settings.Checks,
+		}}
 	}
-	return s, nil
+	return r.standing, nil
 }
 
 // How many bytes something that is remembered takes, about.
 const (
-	standingSize = 400
-	keySize      = 200
-	vectorSize   = 1000
-	verdictSize  = 500
+	recentSize  = 1000 // the Standing, and what only it may keep from being forgotten
+	keySize     = 200
+	vectorSize  = 1000
+	verdictSize = 500
 )
 
 // remember adds something to what is remembered, which is emptied when there are limit things.
@@ -186,24 +192,6 @@ func (w *Worker) believed(assumptions *estate.Places, p *responsibility.Profile)
 			}
 		}
 		remember(w.beliefs, key, out, w.a.memory/keySize)
-	}
-	return out
-}
-
-// teamsOf returns who does each duty, by duty index, "" for no team; nil where the estate declares no teams.
-func (w *Worker) teamsOf(teams *estate.Places) []string {
-	if len(w.a.est.Teams) == 0 {
-		return nil
-	}
-	out := w.teams[teams]
-	if out == nil {
-		out = make([]string, rulebook.NumDuties)
-		for d := range out {
-			if i := teams.At(d); i >= 0 {
-				out[d] = w.a.est.Teams[i].Team
-			}
-		}
-		remember(w.teams, teams, out, w.a.memory/vectorSize)
 	}
 	return out
 }

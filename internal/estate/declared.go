@@ -10,13 +10,13 @@ import (
 // Declared is what the declarations of an estate come to for a resource, as of a day. What many resources have in common
 // is shared, and must not be changed.
 type Declared struct {
-	Bindings     *Places // by role: the first binding that gives it to a party
-	Engagements  *Places // by duty: the first engagement that takes it and is in force, else the first that has ended
-	Assumptions  *Places // by duty: the first assumption that it is somebody else's
-	Teams        *Places // by duty: the first team whose it is
-	Attestations *Places // by duty: the first attestation of it that is in force
-	Assurances   *Places // the reports that cover service and region and are in force
-	Exceptions   *Places // those that are in force
+	Bindings     *Places  // by role: the first binding that gives it to a party
+	Engagements  *Places  // by duty: the first engagement that takes it and is in force, else the first that has ended
+	Assumptions  *Places  // by duty: the first assumption that it is somebody else's
+	Teams        []string // by duty: the first team whose it is, "" for none; nil where no teams are declared
+	Attestations *Places  // by duty: the first attestation of it that is in force
+	Assurances   *Places  // the reports that cover service and region and are in force
+	Exceptions   *Places  // those that are in force
 }
 
 // Places are declarations by their places in a list of the Estate. Equal Places of one Selector are one, as long as they
@@ -70,7 +70,7 @@ func (s *Selector) ask(r *demarc.Resource) *Declared {
 			a := &e.Assumptions[i]
 			return a.Covers(demarc.Duties[d]) && (a.Holder == demarc.HeldByProvider || a.Holder == demarc.HeldByThirdParty || a.Holder == demarc.NotApplicable)
 		})),
-		Teams: s.places(firsts(duties, about[teams], func(d, i int) bool { return e.Teams[i].Covers(demarc.Duties[d]) })),
+		Teams: s.teams(s.places(firsts(duties, about[teams], func(d, i int) bool { return e.Teams[i].Covers(demarc.Duties[d]) }))),
 		Attestations: s.places(firsts(duties, about[attestations], func(d, i int) bool {
 			return e.Attestations[i].Covers(demarc.Duties[d]) && e.Attestations[i].InForce(s.asOf)
 		})),
@@ -115,4 +115,22 @@ func (s *Selector) places(list []int) *Places {
 		remember(s.same, string(says), p, s.memory/placesSize)
 	}
 	return p
+}
+
+// teams returns the names of the teams at some places.
+func (s *Selector) teams(places *Places) []string {
+	if len(s.est.Teams) == 0 {
+		return nil
+	}
+	names := s.named[places]
+	if names == nil {
+		names = make([]string, len(demarc.Duties))
+		for d := range names {
+			if i := places.At(d); i >= 0 {
+				names[d] = s.est.Teams[i].Team
+			}
+		}
+		remember(s.named, places, names, s.memory/placesSize)
+	}
+	return names
 }

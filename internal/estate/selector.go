@@ -34,6 +34,7 @@ type Selector struct {
 
 	known map[string]*Declared // by what all variables are
 	same  map[string]*Places   // by what they say
+	named map[*Places][]string // teams
 	met   uint32               // Places so far
 }
 
@@ -66,7 +67,7 @@ type place struct {
 // NewSelector returns a Selector that uses so many bytes, about, for each kind of thing that it remembers. What it
 // remembers changes no answer. Bindings that are about some resource are marked in bound, which Selectors may share.
 func NewSelector(e *Estate, asOf time.Time, bound []atomic.Bool, memory int) *Selector {
-	s := &Selector{est: e, asOf: asOf, bound: bound, memory: memory, known: map[string]*Declared{}, same: map[string]*Places{}}
+	s := &Selector{est: e, asOf: asOf, bound: bound, memory: memory, known: map[string]*Declared{}, same: map[string]*Places{}, named: map[*Places][]string{}}
 	s.wheres = [kinds][]*rule.Where{
 		bindings:     wheres(e.Bindings, func(x *Binding) *rule.Where { return x.Where }),
 		engagements:  wheres(e.Engagements, func(x *Engagement) *rule.Where { return x.Where }),
@@ -205,7 +206,7 @@ const (
 )
 
 // remember adds something to what is remembered, which is emptied when there are limit things.
-func remember[V any](m map[string]V, key string, value V, limit int) {
+func remember[K comparable, V any](m map[K]V, key K, value V, limit int) {
 	if len(m) >= max(1, limit) {
 		clear(m)
 	}

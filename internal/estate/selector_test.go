@@ -36,7 +36,7 @@ func TestSelector(t *testing.T) {
 		e.Bindings = append(e.Bindings, estate.Binding{Where: w, Roles: map[demarc.Role]demarc.Party{demarc.Role(n % 5): "p"}})
 		e.Engagements = append(e.Engagements, estate.Engagement{Where: w, Takes: []string{duty}, Until: until})
 		e.Assumptions = append(e.Assumptions, estate.Assumption{Where: w, Duty: duty, Holder: demarc.Holders[n%4]})
-		e.Teams = append(e.Teams, estate.Team{Where: w, Duties: []string{duty}})
+		e.Teams = append(e.Teams, estate.Team{Team: text, Where: w, Duties: []string{duty}})
 		e.Attestations = append(e.Attestations, estate.Attestation{Where: w, Duty: duty, Until: until})
 		e.Exceptions = append(e.Exceptions, estate.Exception{Where: w, Until: until})
 	}
@@ -89,7 +89,15 @@ func TestSelector(t *testing.T) {
 			same("assumptions", got.Assumptions, first(duties, e.Assumptions, func(x *estate.Assumption, d int) bool {
 				return x.Covers(demarc.Duties[d]) && x.Holder != demarc.HeldByCustomer && x.Holder != demarc.HeldShared && x.Where.Match(r)
 			}))
-			same("teams", got.Teams, first(duties, e.Teams, func(x *estate.Team, d int) bool { return x.Covers(demarc.Duties[d]) && x.Where.Match(r) }))
+			for d, i := range first(duties, e.Teams, func(x *estate.Team, d int) bool { return x.Covers(demarc.Duties[d]) && x.Where.Match(r) }) {
+				want := ""
+				if i >= 0 {
+					want = e.Teams[i].Team
+				}
+				if got.Teams[d] != want {
+					t.Errorf("with a memory of %d, %s of %+v is of team %q, want %q", memory, demarc.Duties[d], r, got.Teams[d], want)
+				}
+			}
 			same("attestations", got.Attestations, first(duties, e.Attestations, func(x *estate.Attestation, d int) bool {
 				return x.Covers(demarc.Duties[d]) && x.InForce(asOf) && x.Where.Match(r)
 			}))

@@ -37,8 +37,7 @@ type Cases struct {
 
 // profileKey is what a Profile can depend on.
 type profileKey struct {
-	service               *rulebook.Service
-	lines                 string
+	lines                 uint32
 	provider              *rulebook.Provider
 	observed              inventory.ObservedRoles
 	bindings, engagements *estate.Places
@@ -59,7 +58,7 @@ func (c *Cases) Of(item *inventory.Item) (Case, error) {
 
 // Profile returns the answers for every duty of a case.
 func (c *Cases) Profile(of Case) *Profile {
-	key := profileKey{of.Settings.Service, of.Settings.LinesKey, of.Provider, of.Observed, of.Declared.Bindings, of.Declared.Engagements}
+	key := profileKey{of.Settings.LinesNumber, of.Provider, of.Observed, of.Declared.Bindings, of.Declared.Engagements}
 	p := c.profiles[key]
 	if p == nil {
 		p = c.r.Resolve(of)

@@ -21,8 +21,8 @@ type Settings struct {
 
 	// LinesKey and ChecksKey are the same for equal Lines and Checks of a service, whoever evaluated them.
 	LinesKey, ChecksKey string
-	// ChecksNumber tells Checks from all others of the Evaluator.
-	ChecksNumber uint32
+	// LinesNumber and ChecksNumber tell them from all others, of any service, of the Evaluator.
+	LinesNumber, ChecksNumber uint32
 }
 
 // Interned is Facts whose values are numbered: equal facts of one service have equal numbers, from 0 on.
@@ -42,7 +42,7 @@ type Evaluator struct {
 	failures *Failures
 	memory   int    // bytes for what is found by more than a number
 	size     int    // bytes that this takes now, about
-	met      uint32 // outcomes of checks so far
+	met      uint32 // lines and checks so far
 	of       map[*Service]*remembered
 	key      []byte
 }
@@ -55,6 +55,7 @@ type remembered struct {
 	same  map[string]*Settings // by what they say
 	full  bool                 // there are more classes than anybody needs
 
+	lines  map[string]uint32  // by what they say
 	checks map[string]checked // by what they say
 }
 
@@ -115,7 +116,7 @@ func (e *Evaluator) Settings(s *Service, facts Interned) (*Settings, error) {
 }
 
 func newRemembered(p *plan) *remembered {
-	r := &remembered{facts: make([]values, len(p.facts)), joint: make([]values, len(p.joint)), known: map[string]*Settings{}, same: map[string]*Settings{}, checks: map[string]checked{}}
+	r := &remembered{facts: make([]values, len(p.facts)), joint: make([]values, len(p.joint)), known: map[string]*Settings{}, same: map[string]*Settings{}, lines: map[string]uint32{}, checks: map[string]checked{}}
 	for k := range r.facts {
 		r.facts[k].same = map[string]uint16{}
 	}
@@ -217,6 +218,7 @@ func (e *Evaluator) evaluate(s *Service, r *remembered, key []byte) *Settings {
 		for _, r := range e.of {
 			clear(r.known)
 			clear(r.same)
+			clear(r.lines)
 			clear(r.checks)
 		}
 		e.size = 0
@@ -241,6 +243,12 @@ func (e *Evaluator) evaluate(s *Service, r *remembered, key []byte) *Settings {
 	out := r.same[string(says)]
 	if out == nil {
 		out = &Settings{Service: s, Lines: lines, LinesKey: string(says[:linesEnd]), ChecksKey: string(says[linesEnd:])}
+		if out.LinesNumber = r.lines[out.LinesKey]; out.LinesNumber == 0 {
+			e.met++
+			out.LinesNumber = e.met
+			r.lines[out.LinesKey] = e.met
+			e.size += 100
+		}
 		c, ok := r.checks[out.ChecksKey]
 		if !ok {
 			e.met++

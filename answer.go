@@ -60,7 +60,7 @@ func (s *Standing) Duty(i int) DutyAnswer {
 // Clone returns a copy of a that stays valid when the next Answer is made.
 func (a *Answer) Clone() *Answer {
 	b := *a
-	b.Facts = slices.Clone(a.Facts)
+	b.Facts, b.Resource.Origins = slices.Clone(a.Facts), slices.Clone(a.Resource.Origins)
 	return &b
 }
 

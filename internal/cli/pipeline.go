@@ -85,7 +85,7 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 	if err != nil {
 		return nil, err
 	}
-	a.log.InfoContext(ctx, "run finished", "documents", result.Documents, "resources", result.Resources, "took", time.Since(begin))
+	a.log.InfoContext(ctx, "run finished", "documents", result.Documents, "resources", result.Resources, "spilled_bytes", result.Spilled, "took", time.Since(begin))
 	for _, n := range notes {
 		result.Notes.Add(n)
 	}

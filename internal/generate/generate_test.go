@@ -169,7 +169,7 @@ func sides(result *scan.Result, asOf time.Time) []string {
 			if found[id] == nil {
 				found[id] = &both{}
 			}
-			switch l.When.Eval(item.Service, item.Facts, asOf).Truth {
+			switch l.When.Eval(item.Service, &item.Facts, asOf).Truth {
 			case rulebook.True:
 				found[id].yes = true
 			case rulebook.False:

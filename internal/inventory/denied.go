@@ -32,7 +32,7 @@ func (r *Reader) denied(doc *demarc.Document) {
 	}
 	for _, p := range r.inv.book.Places(doc.Dialect) {
 		if asks(p, doc, operation) {
-			r.denials = append(r.denials, denial{p.Ref(), doc.Source, account})
+			r.denials[denial{p.Ref(), doc.Source, account}] = true
 		}
 	}
 }
@@ -57,27 +57,40 @@ func asks(p *rulebook.Place, doc *demarc.Document, operation string) bool {
 	}
 }
 
-// denials makes the facts blind that would lie in what could not be read.
-func (s *settler) denials() {
-	for _, d := range s.inv.denials {
-		blind := func(r *record) {
-			for _, f := range d.ref.Facts {
-				if !r.row.At(f.Fact).Known() {
-					r.row.set(f.Fact, demarc.Fact{Origin: demarc.Denied})
-				}
-			}
+// deniedKey finds the denials that may be about a resource.
+type deniedKey struct {
+	service *rulebook.Service
+	source  string
+}
+
+// implyDenied names the accounts of which nothing could be read, so that they are there.
+func (s *settler) implyDenied() {
+	s.denied = map[deniedKey][]denial{}
+	for d := range s.inv.denials {
+		if d.source == nil {
+			continue
 		}
-		some := false
-		for _, r := range s.live {
-			if r.service == d.ref.Service && sameSource(r.source, d.source) && agree(r.account, d.account) {
-				blind(r)
-				some = true
-			}
-		}
-		if !some && d.account != "" && isRootOf(s.inv.book, d.ref.Service) {
-			blind(s.impliedRecord(d.ref.Service, d.ref.Service.Provider, d.account, d.source))
+		key := deniedKey{d.ref.Service, d.source.Name}
+		s.denied[key] = append(s.denied[key], d)
+		if d.account != "" && isRootOf(s.inv.book, d.ref.Service) {
+			s.seen.wanted(place{s.inv.service(d.ref.Service), d.ref.Service.Provider, d.account}, first{source: d.source, rank: rankDenied})
 		}
 	}
 }
 
-func sameSource(a, b *demarc.Source) bool { return a != nil && b != nil && a.Name == b.Name }
+// blind makes the facts of a resource blind that would lie in what could not be read.
+func (s *settler) blind(r *record) {
+	if len(s.denied) == 0 || r.source == nil {
+		return
+	}
+	for _, d := range s.denied[deniedKey{r.service, r.source.Name}] {
+		if !agree(r.account, d.account) {
+			continue
+		}
+		for _, f := range d.ref.Facts {
+			if !r.row.At(f.Fact).Known() {
+				r.row.set(f.Fact, demarc.Fact{Origin: demarc.Denied})
+			}
+		}
+	}
+}

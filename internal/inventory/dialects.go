@@ -13,9 +13,6 @@ import (
 	"github.com/demarc/demarc/internal/rulebook"
 )
 
-// add hands a record on.
-func (r *Reader) add(rec *record) { r.out = append(r.out, rec) }
-
 // refFor returns what a type is: a service of the catalog, or what stands for the unknown; nil for a type that is
 // known to be no resource.
 func (r *Reader) refFor(doc *demarc.Document, provider, typ string) *rulebook.TypeRef {

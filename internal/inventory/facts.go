@@ -2,25 +2,37 @@ package inventory
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rulebook"
 )
 
 // Table numbers the facts of a run: equal facts of one service have equal numbers, so that a resource is a row of
-// numbers and a condition is evaluated once for each combination. It is safe for concurrent use.
+// numbers and a condition is evaluated once for each combination. It is safe for concurrent use, and bounded: a fact
+// of which there are too many different ones, such as a name or a policy, has no number and is carried by its resource.
 type Table struct {
-	mu sync.RWMutex
-	of map[*rulebook.Service][]column
+	mu   sync.RWMutex
+	of   map[*rulebook.Service][]column
+	size atomic.Int64 // of all that is numbered, in bytes, about
 }
 
 type column struct{ *columnState }
 
 type columnState struct {
+	table *Table
 	mu    sync.RWMutex
 	byKey map[string]uint32
-	facts []demarc.Fact
+	facts atomic.Pointer[[]demarc.Fact] // by number; only ever appended to
 }
+
+const (
+	maxNumbers  = 4096    // facts of one column that have numbers
+	maxNumbered = 2 << 10 // bytes of one of them
+	maxTable    = 8 << 20 // bytes of a Table
+	eachFact    = 160     // bytes that a fact takes in a Table beside its key, about
+	carried     = 1 << 31 // set in the number of a fact that has none: the rest is its place in Row.own
+)
 
 // NewTable returns an empty Table.
 func NewTable() *Table { return &Table{of: map[*rulebook.Service][]column{}} }
@@ -41,70 +53,103 @@ func (t *Table) columns(s *rulebook.Service) []column {
 		_ = s.Compile()
 		c = make([]column, len(s.Facts))
 		for i := range c {
-			c[i].columnState = &columnState{byKey: map[string]uint32{}}
+			c[i].columnState = &columnState{table: t, byKey: map[string]uint32{}}
 			// The unknown facts have their origin as number.
+			var unknown []demarc.Fact
 			for o := demarc.Read; o <= demarc.NotAttached; o++ {
-				c[i].facts = append(c[i].facts, demarc.Fact{Origin: o})
+				unknown = append(unknown, demarc.Fact{Origin: o})
 			}
+			c[i].facts.Store(&unknown)
 		}
 		t.of[s] = c
 	}
 	return c
 }
 
-// number returns the number of a fact.
-func (c column) number(f demarc.Fact) uint32 {
+// number returns the number of a fact; false if it has none.
+func (c column) number(f demarc.Fact) (uint32, bool) {
 	if !f.Known() {
-		return uint32(f.Origin)
+		return uint32(f.Origin), true
 	}
-	key := string([]byte{byte(f.Origin), byte(f.Value.Type())}) + f.Value.String()
-	if f.Value.Type() == demarc.TypeStrings { // [a, b] may be one string or two
-		if text, err := f.Value.MarshalJSON(); err == nil {
-			key = string([]byte{byte(f.Origin), byte(f.Value.Type())}) + string(text)
-		}
-	}
+	var buf [256]byte
+	key := appendValue(append(buf[:0], byte(f.Origin)), f.Value)
 	c.mu.RLock()
-	n, ok := c.byKey[key]
+	n, ok := c.byKey[string(key)]
 	c.mu.RUnlock()
-	if ok {
-		return n
+	if ok || len(key) > maxNumbered {
+		return n, ok
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n, ok = c.byKey[key]; !ok {
-		n = uint32(len(c.facts))
-		c.facts = append(c.facts, f)
-		c.byKey[key] = n
+	if n, ok = c.byKey[string(key)]; ok {
+		return n, true
 	}
-	return n
+	facts := *c.facts.Load()
+	if len(facts) >= maxNumbers || c.table.size.Add(int64(len(key)+eachFact)) > maxTable {
+		return 0, false
+	}
+	n = uint32(len(facts))
+	facts = append(facts, f) // readers see no further than the length that they loaded
+	c.facts.Store(&facts)
+	c.byKey[string(key)] = n
+	return n, true
 }
 
-func (c column) fact(n uint32) demarc.Fact {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.facts[n]
-}
+func (c column) fact(n uint32) demarc.Fact { return (*c.facts.Load())[n] }
 
 // Row is the facts of one resource. It implements rulebook.Interned.
 type Row struct {
 	columns []column
 	numbers []uint32
+	own     []demarc.Fact // those without a number
 }
 
 // At returns the fact at i.
-func (r Row) At(i int) demarc.Fact { return r.columns[i].fact(r.numbers[i]) }
+func (r *Row) At(i int) demarc.Fact {
+	if n := r.numbers[i]; n&carried == 0 {
+		return r.columns[i].fact(n)
+	}
+	return r.own[r.numbers[i]&^carried]
+}
 
-// Number returns the number of the fact at i.
-func (r Row) Number(i int) uint32 { return r.numbers[i] }
+// Number returns the number of the fact at i, rulebook.Unnumbered if it has none.
+func (r *Row) Number(i int) uint32 {
+	if n := r.numbers[i]; n&carried == 0 {
+		return n
+	}
+	return rulebook.Unnumbered
+}
 
 // Len returns how many facts there are.
-func (r Row) Len() int { return len(r.numbers) }
+func (r *Row) Len() int { return len(r.numbers) }
 
-func (r Row) set(i int, f demarc.Fact) { r.numbers[i] = r.columns[i].number(f) }
+func (r *Row) set(i int, f demarc.Fact) {
+	n, ok := r.columns[i].number(f)
+	if !ok {
+		n = carried | uint32(len(r.own))
+		r.own = append(r.own, f)
+	}
+	r.numbers[i] = n
+}
+
+// known reports whether the fact at i has a value, without looking at it.
+func (r *Row) known(i int) bool { return r.numbers[i] > uint32(demarc.NotAttached) }
+
+// reset makes r a row of a service whose facts are all unknown.
+func (r *Row) reset(columns []column) {
+	r.columns, r.own = columns, r.own[:0]
+	if cap(r.numbers) < len(columns) {
+		r.numbers = make([]uint32, len(columns))
+	}
+	r.numbers = r.numbers[:len(columns)]
+	for i := range r.numbers {
+		r.numbers[i] = uint32(demarc.Unresolved)
+	}
+}
 
 // Row returns the row of a resource of s with these facts, one for each that s declares.
 func (t *Table) Row(s *rulebook.Service, facts []demarc.Fact) Row {
-	r := Row{t.columns(s), make([]uint32, len(s.Facts))}
+	r := Row{columns: t.columns(s), numbers: make([]uint32, len(s.Facts))}
 	for i, f := range facts {
 		r.set(i, f)
 	}

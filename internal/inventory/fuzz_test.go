@@ -14,6 +14,7 @@ import (
 	"github.com/demarc/demarc/internal/collect/file"
 	"github.com/demarc/demarc/internal/inventory"
 	"github.com/demarc/demarc/internal/rulebook"
+	"github.com/demarc/demarc/internal/spill"
 )
 
 var builtIn = sync.OnceValues(func() (*rulebook.Rulebook, error) { return rulebook.BuiltIn() })
@@ -69,7 +70,9 @@ func whole(f *testing.F, prefixes []string, seeds ...string) {
 }
 
 func come(t *testing.T, b *rulebook.Rulebook, text []byte) string {
-	inv := inventory.New(b, asOf)
+	store := spill.NewStore("", 1<<30)
+	defer store.Close()
+	inv := inventory.New(b, asOf, store)
 	r := inv.Reader()
 	var notes []demarc.Note
 	src := file.Source{Input: file.Input{Path: "-", Source: &demarc.Source{Name: "-", Input: "-"}}, Stdin: bytes.NewReader(text), Envelopes: b.EnvelopeIndex()}
@@ -77,14 +80,17 @@ func come(t *testing.T, b *rulebook.Rulebook, text []byte) string {
 		t.Fatal(err)
 	}
 	r.Flush()
-	settled := inv.Settle()
+	settled, err := inv.Settle(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range notes {
 		if n.Message == "" || n.Pos.Offset > int64(len(text)) {
 			t.Errorf("a note without a text or a place: %+v", n)
 		}
 		settled.Notes.Add(n)
 	}
-	return show(settled)
+	return show(t, settled)
 }
 
 func FuzzAWSConfig(f *testing.F) {

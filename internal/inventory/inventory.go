@@ -1,8 +1,10 @@
 // Package inventory turns provider-native documents into resources with typed facts.
 //
 // It works in two passes. In the first, Readers take the declared facts, identity and references of each document
-// in one forward scan; the raw configuration goes no further. In the second, Settle brings together what belongs
-// together: documents of one resource, parts and their parents, relations, and parents that are only named.
+// in one forward scan, and keep them as a compact record; the raw configuration goes no further. In the second, Settle
+// brings together what belongs together: documents of one resource, parts and their parents, relations, and parents
+// that are only named. Records are held in a budget of memory and in temporary files above it, and joined by sorting,
+// so that neither pass needs more memory for more documents.
 package inventory
 
 import (
@@ -15,21 +17,31 @@ import (
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/jscan"
 	"github.com/demarc/demarc/internal/rulebook"
+	"github.com/demarc/demarc/internal/spill"
 )
 
 // Inventory collects the records of one run.
 type Inventory struct {
-	book  *rulebook.Rulebook
-	asOf  time.Time
-	table *Table
+	book    *rulebook.Rulebook
+	asOf    time.Time
+	table   *Table
+	store   *spill.Store
+	symbols symbols
+	sources sources
+	refs    refs
 
 	mu             sync.Mutex
-	records        []*record
-	denials        []denial
+	records        *spill.Sorter // of resources, by id
+	pieces         *spill.Log    // records of parts
+	late           *spill.Log    // records whose id depends on others
+	seen           seen
+	denials        map[denial]bool
 	notes          Notes
 	configurations map[string]moduleRefs // by source and input
 	unknownTypes   map[looseKey]*rulebook.TypeRef
 	kindNames      map[string]string
+	services       map[*rulebook.Service]*servicePlan
+	err            error
 }
 
 type looseKey struct {
@@ -37,20 +49,32 @@ type looseKey struct {
 	provider, typ string
 }
 
-// New returns an empty Inventory of what book describes.
-func New(book *rulebook.Rulebook, asOf time.Time) *Inventory {
-	return &Inventory{
-		book: book, asOf: asOf, table: NewTable(),
+const maxUnknownTypes = 4096 // that are told apart
+
+// sortedAtOnce is how many bytes of records each Reader sorts in memory before it puts them aside.
+const sortedAtOnce = 6 << 20
+
+// New returns an empty Inventory of what book describes, which keeps what it reads in store.
+func New(book *rulebook.Rulebook, asOf time.Time, store *spill.Store) *Inventory {
+	inv := &Inventory{
+		book: book, asOf: asOf, table: NewTable(), store: store,
+		pieces:         store.NewLog(),
+		late:           store.NewLog(),
+		seen:           newSeen(),
+		denials:        map[denial]bool{},
 		configurations: map[string]moduleRefs{},
 		unknownTypes:   map[looseKey]*rulebook.TypeRef{},
+		services:       map[*rulebook.Service]*servicePlan{},
 	}
+	inv.records = store.NewSorter(sortedAtOnce, inv.compare)
+	return inv
 }
 
 // Reader returns a Reader for one goroutine.
 func (inv *Inventory) Reader() *Reader {
 	return &Reader{
-		inv: inv, plans: map[demarc.Dialect]*dialectPlan{}, captures: map[demarc.Dialect]*jscan.Captures{}, cache: map[cacheKey]map[string]uint32{},
-		tagSets: map[string]demarc.Tags{}, names: map[string]string{},
+		inv: inv, plans: map[demarc.Dialect]*dialectPlan{}, captures: map[demarc.Dialect]*jscan.Captures{}, cache: map[cacheKey]map[string]uint32{}, names: map[string]string{},
+		records: inv.store.NewSorter(sortedAtOnce, inv.compare), seen: newSeen(), denials: map[denial]bool{},
 	}
 }
 
@@ -58,20 +82,68 @@ func (inv *Inventory) Reader() *Reader {
 func (r *Reader) Flush() {
 	r.inv.mu.Lock()
 	defer r.inv.mu.Unlock()
-	r.inv.records = append(r.inv.records, r.out...)
-	r.inv.denials = append(r.inv.denials, r.denials...)
+	if err := r.inv.records.Absorb(r.records); r.err == nil {
+		r.err = err
+	}
+	if r.inv.err == nil {
+		r.inv.err = r.err
+	}
+	r.inv.seen.merge(&r.seen)
+	maps.Copy(r.inv.denials, r.denials)
 	r.inv.notes.Merge(&r.notes)
-	r.out, r.denials, r.notes = r.out[:0], r.denials[:0], Notes{}
+	r.seen, r.denials, r.notes = newSeen(), map[denial]bool{}, Notes{}
+}
+
+// Err returns why nothing more can be read, nil while it can: there is no room for it.
+func (r *Reader) Err() error { return r.err }
+
+// add keeps a record.
+func (r *Reader) add(rec *record) {
+	if r.err != nil {
+		return
+	}
+	if arm := "/subscriptions/"; len(rec.id) > len(arm) && strings.EqualFold(rec.id[:len(arm)], arm) {
+		rec.id = lower(rec.id) // wherever it was read: other ids that differ in case are two
+	}
+	rec.sub = r.sub
+	r.sub++
+	if rec.source != r.lastSource || r.sub == 1 {
+		r.inv.sources.add(rec.source, rec.pos.Input)
+		r.lastSource = rec.source
+	}
+	if rec.ref.Dialect == demarc.Graph {
+		r.seen.tenant(rec)
+		r.err = r.append(r.inv.late, rec)
+		return
+	}
+	r.seen.record(r.inv.service(rec.service), rec)
+	if rec.ref.Part != nil {
+		r.err = r.append(r.inv.pieces, rec)
+		return
+	}
+	r.buf = r.inv.append(r.buf[:0], rec, kindRead)
+	r.err = r.records.Add(r.buf)
+}
+
+func (r *Reader) append(log *spill.Log, rec *record) error {
+	r.buf = r.inv.append(r.buf[:0], rec, kindRead)
+	r.inv.mu.Lock()
+	defer r.inv.mu.Unlock()
+	return log.Append(r.buf)
 }
 
 // loose returns the type that stands for one that the catalog does not know.
 func (inv *Inventory) loose(d demarc.Dialect, provider, typ string) *rulebook.TypeRef {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
-	key := looseKey{d, provider, typ}
+	key := looseKey{d, provider, strings.Clone(typ)}
 	ref := inv.unknownTypes[key]
+	if ref == nil && len(inv.unknownTypes) >= maxUnknownTypes {
+		key.typ = ""
+		ref = inv.unknownTypes[key]
+	}
 	if ref == nil {
-		ref = &rulebook.TypeRef{Service: inv.book.Unclassified(provider), Dialect: d, Type: typ}
+		ref = &rulebook.TypeRef{Service: inv.book.Unclassified(provider), Dialect: d, Type: key.typ}
 		inv.unknownTypes[key] = ref
 	}
 	return ref

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -42,6 +43,11 @@ func (n *Notes) Add(note demarc.Note) {
 	if of := n.keep(note); of != nil {
 		of.times++
 	}
+}
+
+// Addf adds a note whose message is made of args.
+func (n *Notes) Addf(kind demarc.NoteKind, p demarc.Position, format string, args ...any) {
+	n.Add(demarc.Note{Kind: kind, Pos: p, Message: fmt.Sprintf(format, args...)})
 }
 
 // Merge adds the notes of m.

@@ -6,64 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/jscan"
 	"github.com/demarc/demarc/internal/rulebook"
+	"github.com/demarc/demarc/internal/spill"
 )
-
-// record is what is kept of one document between the passes: identity, references and numbered facts.
-type record struct {
-	ref           *rulebook.TypeRef
-	service       *rulebook.Service
-	id            string
-	weak          bool // the id lacks a part that would make it unique
-	aliases       []string
-	provider      string
-	account       string
-	cloud         string // of OpenStack and vSphere: which one
-	region        string
-	typ           string
-	name          string
-	tags          demarc.Tags
-	row           Row
-	refs          [][]string // by relation; nil: not known
-	by            []string   // of a part: what its parent is called
-	address       string     // of a Terraform or template resource, within its input
-	uid           string     // of a Kubernetes object
-	projectNumber string     // of a Google project, where the document tells it beside the id
-	machine       string     // of a Kubernetes node: its spec.providerID
-	owner         string     // of a Kubernetes object: the id of its controller
-	roles         *observedRoles
-	rank          rank
-	captured      time.Time
-	pos           demarc.Position
-	source        *demarc.Source
-	sequence      int64
-	more          bool  // it lay in a page that says that another follows
-	local         bool  // the id is an address within the input
-	inside        bool  // the guest.* duties count at a more specific resource
-	hidden        []int // facts that the document itself calls sensitive
-	implied       bool
-	origins       []demarc.Position
-}
-
-// rank orders what documents say: what was observed beats what was declared.
-type rank uint8
-
-const (
-	rankTemplate rank = iota
-	rankPlan
-	rankState
-	rankObserved
-)
-
-// observedRoles is what a Kubernetes node tells of whose it is.
-type observedRoles struct {
-	host, operator demarc.Party
-	assumed        bool // the node names nobody that the catalog knows
-}
 
 // Reader turns documents into records. It is used by one goroutine; Inventory makes one for each.
 type Reader struct {
@@ -71,13 +19,20 @@ type Reader struct {
 	plans    map[demarc.Dialect]*dialectPlan
 	captures map[demarc.Dialect]*jscan.Captures
 	cache    map[cacheKey]map[string]uint32
+	names    map[string]string // by raw text
 	scratch  []byte
-	values   [][]byte               // scratch
-	tagSets  map[string]demarc.Tags // by raw text
-	names    map[string]string      // by raw text
-	out      []*record
-	notes    Notes
-	denials  []denial
+	values   [][]byte // scratch
+	rec      record   // scratch
+	tags     []byte   // scratch: those of rec
+	sub      uint32   // records of the document so far
+
+	records    *spill.Sorter
+	buf        []byte
+	lastSource *demarc.Source
+	seen       seen
+	denials    map[denial]bool
+	notes      Notes
+	err        error
 }
 
 type cacheKey struct {
@@ -92,6 +47,7 @@ const (
 
 // Read reads one document. What it holds is kept by the Inventory; what a person must know is noted there.
 func (r *Reader) Read(doc demarc.Document) {
+	r.sub = 0
 	if doc.Form == demarc.FormError {
 		r.denied(&doc)
 		return
@@ -183,9 +139,11 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 		t = &typePlan{ref: ref}
 	}
 	s := ref.Service
-	rec := &record{
+	rec := &r.rec
+	*rec = record{
 		ref: ref, service: s, provider: s.Provider, typ: ref.Type, pos: doc.Pos, source: doc.Source, sequence: doc.Sequence,
 		account: at.account, region: at.region, rank: rankObserved, more: doc.More,
+		aliases: rec.aliases[:0], row: rec.row, refs: rec.refs, by: references{to: rec.by.to[:0]}, hidden: rec.hidden[:0],
 	}
 	if doc.Source != nil {
 		if rec.account == "" {
@@ -196,17 +154,18 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 		}
 	}
 	for _, slot := range plan.tags {
-		if rec.tags = r.tags(c.Get(slot)); rec.tags != "" {
+		if r.tags = tags(r.tags[:0], c.Get(slot)); len(r.tags) > 0 {
+			rec.tags = demarc.Tags(view(r.tags))
 			break
 		}
 	}
 	r.facts(plan, c, doc, t, rec)
-	rec.refs = make([][]string, len(s.Relations))
+	rec.makeRefs(len(s.Relations))
 	for _, ref := range t.refs {
-		rec.refs[ref.relation] = r.references(plan, c, doc, ref.path)
+		r.references(plan, c, doc, ref.path, &rec.refs[ref.relation])
 	}
 	if ref.Part != nil && t.by != nil {
-		rec.by = r.references(plan, c, doc, t.by)
+		r.references(plan, c, doc, t.by, &rec.by)
 	}
 	if v, ok := r.fill(plan, c, t.account, at); ok && v != "" {
 		rec.account = v
@@ -295,17 +254,15 @@ func partitionOf(region string) string {
 // facts numbers every fact of a resource.
 func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, t *typePlan, rec *record) {
 	s := t.ref.Service
-	cols := r.inv.table.columns(s)
-	rec.row = Row{cols, make([]uint32, len(cols))}
-	for i := range cols {
-		origin := demarc.NotCarried
+	rec.row.reset(r.inv.table.columns(s))
+	for i := range s.Facts {
 		switch {
 		case s.Facts[i].Via >= 0:
-			origin = demarc.Unresolved
 		case s.Facts[i].Derive != nil:
-			origin = demarc.Absent
+			rec.row.numbers[i] = uint32(demarc.Absent)
+		default:
+			rec.row.numbers[i] = uint32(demarc.NotCarried)
 		}
-		rec.row.numbers[i] = uint32(origin)
 	}
 	unknownAfterApply := []byte(nil)
 	if doc.Form == demarc.FormPlanChange {
@@ -321,7 +278,7 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 			sensitive = true
 		}
 		if !what.present || asked == rulebook.TheValue && !isListType(fact.Type) && (len(what.values) == 0 || fact.Type == demarc.TypeDocument && string(what.values[0]) == `""`) {
-			rec.row.numbers[f.fact] = cols[f.fact].number(r.missing(plan, c, fact, f.path, doc, unknownAfterApply))
+			rec.row.set(f.fact, r.missing(plan, c, fact, f.path, doc, unknownAfterApply))
 			continue
 		}
 		key := r.rawKey(what, asked)
@@ -351,9 +308,8 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 			r.note(demarc.NoteBadValue, doc.Pos, "%s: fact %s: %s that is not of type %s or not one that is known", s.ID, fact.Name, shown, fact.Type)
 			key = nil
 		}
-		n := cols[f.fact].number(got)
-		rec.row.numbers[f.fact] = n
-		if key != nil && len(cache) < maxCached {
+		rec.row.set(f.fact, got)
+		if n := rec.row.numbers[f.fact]; key != nil && n&carried == 0 && len(cache) < maxCached {
 			if cache == nil {
 				cache = map[string]uint32{}
 				r.cache[cacheKey{t, f.fact}] = cache
@@ -515,38 +471,28 @@ func unknownAt(mask []byte, keys []string) bool {
 	}
 }
 
-// none is the list of no references. It has no room, so that adding to it makes another.
-var none = []string{}
-
-// references returns the ids that a path leads to: an empty list where there certainly are none, nil where
-// nobody knows. A reference of a template to its own resource is its logical id behind "#".
-func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, p pathPlan) []string {
+// references finds the ids that a path leads to: none known where nobody knows. A reference of a template to its own
+// resource is its logical id behind "#".
+func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, p pathPlan, out *references) {
+	out.known, out.to = true, out.to[:0]
 	what, _ := p.look(c, plan.fold, plan.single, &r.values)
-	if !what.present && (doc.Summary || !plan.delivered(c, p)) {
-		return nil
-	}
-	out := none
-	if !what.present && doc.Form == demarc.FormTemplate && slices.ContainsFunc(p, func(a altPlan) bool { return unresolvedAbove(doc.Body, a.keys, plan.fold) }) {
-		return []string{"#"}
-	}
-	if !what.present && doc.Form == demarc.FormPlanValues && !slices.ContainsFunc(p, func(a altPlan) bool { return !leftOut(plan.raw(c, "values"), a.keys) }) {
-		return []string{"#"}
-	}
-	if doc.Form == demarc.FormPlanChange && !what.present {
-		for _, a := range p {
-			if mask := plan.raw(c, "change.after_unknown"); len(mask) > 0 && unknownAt(mask, a.keys) {
-				return []string{"#"}
-			}
+	if !what.present {
+		switch {
+		case doc.Summary || !plan.delivered(c, p):
+			out.known = false
+		case r.leftOpen(plan, c, doc, p):
+			out.to = append(out.to, "#")
 		}
+		return
 	}
 	add := func(raw []byte) bool {
 		if isUnresolved(raw) {
 			to, _ := jscan.IsString(jscan.Member(raw, "to", false))
-			out = append(out, "#"+to) // "#" alone: something, but nobody knows what
+			out.to = append(out.to, "#"+to) // "#" alone: something, but nobody knows what
 			return true
 		}
 		if s := scalarText(raw); s != "" {
-			out = append(out, s)
+			out.to = append(out.to, s)
 		}
 		return true
 	}
@@ -557,22 +503,21 @@ func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 			add(raw)
 		}
 	}
-	return out
 }
 
-// tags reads tags in any of their forms. Resources whose tags are the same share them.
-func (r *Reader) tags(raw []byte) demarc.Tags {
-	if jscan.IsNull(raw) {
-		return ""
+// leftOpen reports whether there may be something at a path that the document does not know yet.
+func (r *Reader) leftOpen(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, p pathPlan) bool {
+	switch doc.Form {
+	case demarc.FormTemplate:
+		return slices.ContainsFunc(p, func(a altPlan) bool { return unresolvedAbove(doc.Body, a.keys, plan.fold) })
+	case demarc.FormPlanValues:
+		return !slices.ContainsFunc(p, func(a altPlan) bool { return !leftOut(plan.raw(c, "values"), a.keys) })
+	case demarc.FormPlanChange:
+		mask := plan.raw(c, "change.after_unknown")
+		return len(mask) > 0 && slices.ContainsFunc(p, func(a altPlan) bool { return unknownAt(mask, a.keys) })
+	default:
+		return false
 	}
-	known, ok := r.tagSets[string(raw)]
-	if !ok {
-		known = demarc.Tags(tags(nil, raw))
-		if len(raw) <= maxCachedRaw && len(r.tagSets) < maxCached {
-			r.tagSets[string(raw)] = known
-		}
-	}
-	return known
 }
 
 // name returns the text in a known slot, of which there are few: accounts, regions, types.

@@ -20,6 +20,7 @@ import (
 	"github.com/demarc/demarc/internal/collect/file"
 	"github.com/demarc/demarc/internal/inventory"
 	"github.com/demarc/demarc/internal/rulebook"
+	"github.com/demarc/demarc/internal/spill"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -71,9 +72,11 @@ func (s *reading) Document(_ context.Context, d demarc.Document) error {
 func (s *reading) Note(n demarc.Note) { *s.notes = append(*s.notes, n) }
 
 // settle reads a directory, or a file, and settles what is in it.
-func settle(t testing.TB, b *rulebook.Rulebook, source demarc.Source, dir string, shuffle func([]file.Input)) *inventory.Settled {
+func settle(t testing.TB, b *rulebook.Rulebook, source demarc.Source, dir string, budget int64, shuffle func([]file.Input)) *inventory.Settled {
 	t.Helper()
-	inv := inventory.New(b, asOf)
+	store := spill.NewStore("", budget)
+	t.Cleanup(func() { _ = store.Close() })
+	inv := inventory.New(b, asOf, store)
 	r := inv.Reader()
 	inputs, _, err := file.Find(t.Context(), dir, source)
 	if err != nil {
@@ -90,7 +93,10 @@ func settle(t testing.TB, b *rulebook.Rulebook, source demarc.Source, dir string
 		}
 	}
 	r.Flush()
-	out := inv.Settle()
+	out, err := inv.Settle(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range notes {
 		out.Notes.Add(n)
 	}
@@ -132,10 +138,10 @@ func TestSituations(t *testing.T) {
 					}
 				}
 			}
-			got := strings.ReplaceAll(show(settle(t, b, source, dir, nil)), dir+string(filepath.Separator), "")
-			backwards := strings.ReplaceAll(show(settle(t, b, source, dir, func(in []file.Input) { slices.Reverse(in) })), dir+string(filepath.Separator), "")
+			got := strings.ReplaceAll(show(t, settle(t, b, source, dir, 1<<30, nil)), dir+string(filepath.Separator), "")
+			backwards := strings.ReplaceAll(show(t, settle(t, b, source, dir, 0, func(in []file.Input) { slices.Reverse(in) })), dir+string(filepath.Separator), "")
 			if diff := cmp.Diff(got, backwards); diff != "" {
-				t.Errorf("the order of inputs matters:\n%s", diff)
+				t.Errorf("the order of inputs matters, or whether anything fits in memory:\n%s", diff)
 			}
 			if *update {
 				if want < 0 {
@@ -159,43 +165,19 @@ func TestSituations(t *testing.T) {
 }
 
 // show writes what was settled as a person reads it. Facts of implied resources, of which nothing is known, are left out.
-func show(s *inventory.Settled) string {
+func show(t testing.TB, s *inventory.Settled) string {
+	t.Helper()
 	var b strings.Builder
-	for i := range s.Items {
-		item := &s.Items[i]
-		r := &item.Resource
-		fmt.Fprintf(&b, "%s\n  %s %s", r.ID, r.Service, r.Type)
-		for _, pair := range [][2]string{{"account", r.Account}, {"region", r.Region}, {"name", r.Name}} {
-			if pair[1] != "" {
-				fmt.Fprintf(&b, " %s=%s", pair[0], pair[1])
-			}
+	maker := s.Maker(&s.Notes)
+	err := s.Batches(func(batch *inventory.Batch) bool {
+		items := maker.Items(batch, nil)
+		for i := range items {
+			showItem(&b, &items[i])
 		}
-		if r.Tags != "" {
-			fmt.Fprintf(&b, " tags=%v", r.Tags.Map())
-		}
-		if r.Implied {
-			b.WriteString(" implied")
-		}
-		if item.Inside {
-			b.WriteString(" inside")
-		}
-		if item.Roles != nil {
-			fmt.Fprintf(&b, " host=%s operator=%s", item.Roles.Host, item.Roles.Operator)
-			if item.Roles.Assumed {
-				b.WriteString(" assumed")
-			}
-		}
-		b.WriteString("\n")
-		for k := range item.Service.Facts {
-			f := demarc.NamedFact{Name: item.Service.Facts[k].Name, Fact: item.Facts.At(k), Sensitive: item.Service.Facts[k].Sensitive || slices.Contains(item.Hidden, k)}
-			switch {
-			case r.Implied && !f.Fact.Known() && f.Fact.Origin == demarc.Unresolved:
-			case f.Fact.Known() && item.Service.Facts[k].Type == demarc.TypeDocument && !f.Sensitive:
-				fmt.Fprintf(&b, "    %s = %s (%s)\n", f.Name, f.Fact.Value, f.Fact.Origin)
-			default:
-				fmt.Fprintf(&b, "    %s = %s (%s)\n", f.Name, f.Shown(), f.Fact.Origin)
-			}
-		}
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, d := range s.Drift.Kept {
 		fmt.Fprintf(&b, "drift: %s of %s is %s, and %s in %s\n", d.Fact, d.Resource, d.Kept, d.Other, d.From.Input)
@@ -211,4 +193,40 @@ func show(s *inventory.Settled) string {
 		fmt.Fprintf(&b, "parts: %d\n", s.Parts)
 	}
 	return b.String()
+}
+
+func showItem(b *strings.Builder, item *inventory.Item) {
+	r := &item.Resource
+	fmt.Fprintf(b, "%s\n  %s %s", r.ID, r.Service, r.Type)
+	for _, pair := range [][2]string{{"account", r.Account}, {"region", r.Region}, {"name", r.Name}} {
+		if pair[1] != "" {
+			fmt.Fprintf(b, " %s=%s", pair[0], pair[1])
+		}
+	}
+	if r.Tags != "" {
+		fmt.Fprintf(b, " tags=%v", r.Tags.Map())
+	}
+	if r.Implied {
+		b.WriteString(" implied")
+	}
+	if item.Inside {
+		b.WriteString(" inside")
+	}
+	if item.Roles != nil {
+		fmt.Fprintf(b, " host=%s operator=%s", item.Roles.Host, item.Roles.Operator)
+		if item.Roles.Assumed {
+			b.WriteString(" assumed")
+		}
+	}
+	b.WriteString("\n")
+	for k := range item.Service.Facts {
+		f := demarc.NamedFact{Name: item.Service.Facts[k].Name, Fact: item.Facts.At(k), Sensitive: item.Service.Facts[k].Sensitive || slices.Contains(item.Hidden, k)}
+		switch {
+		case r.Implied && !f.Fact.Known() && f.Fact.Origin == demarc.Unresolved:
+		case f.Fact.Known() && item.Service.Facts[k].Type == demarc.TypeDocument && !f.Sensitive:
+			fmt.Fprintf(b, "    %s = %s (%s)\n", f.Name, f.Fact.Value, f.Fact.Origin)
+		default:
+			fmt.Fprintf(b, "    %s = %s (%s)\n", f.Name, f.Shown(), f.Fact.Origin)
+		}
+	}
 }

@@ -144,13 +144,13 @@ func sourcesOf(inputs []file.Input, env file.Envelopes) []scan.Source {
 }
 
 // output is the machine contract of a run over inputs, and everything that it tells.
-func output(t *testing.T, workers int, inputs []file.Input) string {
+func output(t *testing.T, workers int, memory int64, inputs []file.Input) string {
 	t.Helper()
 	b, err := book()
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := scan.Run(t.Context(), scan.Config{Book: b, Estate: &estate.Estate{}, AsOf: asOf, Workers: workers, Sources: sourcesOf(inputs, b.EnvelopeIndex())})
+	result, err := scan.Run(t.Context(), scan.Config{Book: b, Estate: &estate.Estate{}, AsOf: asOf, Workers: workers, Memory: memory, Sources: sourcesOf(inputs, b.EnvelopeIndex())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,8 +170,8 @@ func output(t *testing.T, workers int, inputs []file.Input) string {
 	return out.String()
 }
 
-// TestSameBytes holds that neither the number of workers nor the order of inputs changes a byte of what comes out: over
-// the documents of all proofs of the catalog at once, which are of every dialect and speak of the same few accounts.
+// TestSameBytes holds that neither the number of workers nor the order of inputs, nor whether what was read fits in memory
+// or not at all, changes a byte of what comes out: over the documents of all proofs of the catalog at once, which are of every dialect and speak of the same few accounts.
 func TestSameBytes(t *testing.T) {
 	proofs, err := rulebook.Proofs(catalog.Files)
 	if err != nil {
@@ -198,14 +198,14 @@ func TestSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := output(t, 1, inputs)
+	want := output(t, 1, 1<<30, inputs)
 	if n := strings.Count(want, "\n"); n < len(inputs)/2 {
 		t.Fatalf("%d files come to %d lines", len(inputs), n)
 	}
 	for _, workers := range []int{1, 2, 7} {
 		shuffled := slices.Clone(inputs)
 		rand.New(rand.NewPCG(1, uint64(workers))).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-		got := output(t, workers, shuffled)
+		got := output(t, workers, 1, shuffled)
 		if got == want {
 			continue
 		}

@@ -169,7 +169,7 @@ func replay(t *testing.T, svc *rulebook.Service, c *rulebook.ProofCase, seen map
 	}
 	f := findingOf(result, a)
 	for _, line := range svc.Lines {
-		switch line.When.Eval(svc, f.Item.Facts, asOf).Truth {
+		switch line.When.Eval(svc, &f.Item.Facts, asOf).Truth {
 		case rulebook.True:
 			seen["line "+line.ID+" applies"] = true
 		case rulebook.False:

@@ -4,10 +4,7 @@ package scan
 import (
 	"context"
 	"errors"
-	"fmt"
-	"iter"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,8 +14,8 @@ import (
 	"github.com/demarc/demarc/internal/assess"
 	"github.com/demarc/demarc/internal/estate"
 	"github.com/demarc/demarc/internal/inventory"
-	"github.com/demarc/demarc/internal/responsibility"
 	"github.com/demarc/demarc/internal/rulebook"
+	"github.com/demarc/demarc/internal/spill"
 )
 
 // Source brings documents. It is collect.Source by another name: this package does not know where they come from.
@@ -39,59 +36,34 @@ type Config struct {
 	AsOf    time.Time
 	Sources []Source
 	Workers int // 0: as many as there are processors
+	// Memory is how many bytes of records are held in memory, beside what is needed to read and judge them; 0 is
+	// DefaultMemory. What does not fit is written to temporary files.
+	Memory int64
 	// Progress is called now and then with how many documents were read, from one goroutine; nil for nobody.
 	Progress func(documents int64)
 }
 
-// Finding is one judged resource. It is valid until the next one is asked for.
-type Finding struct {
-	Item *inventory.Item
-	*demarc.Standing
-}
-
-// Result is what a run came to.
+// Result is what a run came to. It must be closed.
 type Result struct {
 	Resources   int // how many there are
 	Drift       inventory.Drifts
 	Notes       inventory.Notes
 	Documents   int64
 	Parts       int
+	Spilled     int64 // bytes that did not fit in memory, and were written to temporary files
 	Interrupted bool
 	// Late ends a moment after the run was told to end: what is written by then is all that will be.
 	Late context.Context //nolint:containedctx // it outlives the run, for those who write its result
 
-	findings []Finding // sorted by id
+	settled  *inventory.Settled
+	store    *spill.Store
+	workers  int
+	assessor *assess.Assessor
+	judges   chan *assess.Worker // who judged, for when findings are gone through
 }
 
 // Close gives back what the result holds outside of memory. Its findings cannot be gone through afterwards.
-func (r *Result) Close() error { return nil }
-
-// Findings goes through the judged resources in the order of their ids, from the first each time it is called. When the
-// run was told to end, it stops a moment later.
-func (r *Result) Findings() iter.Seq[*Finding] {
-	return func(yield func(*Finding) bool) {
-		for i := range r.findings {
-			if i%64 == 0 && r.Late.Err() != nil {
-				r.Interrupted = true
-				return
-			}
-			if !yield(&r.findings[i]) {
-				return
-			}
-		}
-	}
-}
-
-// Answers is Findings in the words of the domain. An Answer is valid until the next one is asked for; its Standing stays.
-func (r *Result) Answers() iter.Seq[*demarc.Answer] {
-	return func(yield func(*demarc.Answer) bool) {
-		for f := range r.Findings() {
-			if !yield(r.answer(f)) {
-				return
-			}
-		}
-	}
-}
+func (r *Result) Close() error { return r.store.Close() }
 
 // Incomplete reports whether something could not be read.
 func (r *Result) Incomplete() bool {
@@ -105,6 +77,9 @@ func (r *Result) Incomplete() bool {
 	}
 	return false
 }
+
+// DefaultMemory is how many bytes of records a run holds in memory.
+const DefaultMemory = 24 << 20
 
 const (
 	batchBytes     = 1 << 20 // of documents that a reader is handed at once
@@ -126,36 +101,53 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	inv := inventory.New(c.Book, c.AsOf)
-	out := &Result{Late: after(ctx)}
-	notes, err := read(ctx, c, inv, workers, out)
-	if err != nil && ctx.Err() == nil {
-		return nil, err
+	budget := c.Memory
+	if budget == 0 {
+		budget = DefaultMemory
 	}
-	out.Interrupted = ctx.Err() != nil
-	settled := inv.Settle()
-	out.Drift, out.Parts, out.Notes = settled.Drift, settled.Parts, settled.Notes
-	out.Notes.Merge(notes)
-	if err := judge(out.Late, c, settled, workers, out); err != nil {
-		return nil, err
+	out := &Result{Late: after(ctx, patience), workers: workers, store: spill.NewStore("", budget)}
+	if err := out.run(ctx, c); err != nil {
+		return nil, errors.Join(err, out.Close())
 	}
-	out.Notes.Sort()
 	return out, nil
+}
+
+func (r *Result) run(ctx context.Context, c Config) error {
+	inv := inventory.New(c.Book, c.AsOf, r.store)
+	notes, err := read(ctx, c, inv, r.workers, r)
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	r.Interrupted = ctx.Err() != nil
+	if r.settled, err = inv.Settle(after(ctx, patience/3), r.workers); err != nil {
+		return err
+	}
+	r.Drift, r.Parts, r.Notes = r.settled.Drift, r.settled.Parts, r.settled.Notes
+	r.Interrupted = r.Interrupted || r.settled.Interrupted
+	r.Notes.Merge(notes)
+	if err := r.judge(c); err != nil {
+		return err
+	}
+	r.Notes.Sort()
+	r.Spilled = r.store.Spilled()
+	return nil
 }
 
 // patience is how long what was read is still judged and written after a run was told to end.
 const patience = 700 * time.Millisecond
 
 // after returns a context that ends a moment after ctx does: the time to bring what was done into the open.
-func after(ctx context.Context) context.Context {
+func after(ctx context.Context, moment time.Duration) context.Context {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { time.AfterFunc(patience, cancel) }) // a timer: nobody waits
+	context.AfterFunc(ctx, func() { time.AfterFunc(moment, cancel) }) // a timer: nobody waits
 	return late
 }
 
 // read passes every document of every source to a reader of the inventory. When ctx ends it comes back at once, though
 // a source may still wait for a file that does not answer.
 func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, out *Result) (*inventory.Notes, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	batches := make(chan *batch, workers)
 	finished := make(chan struct{}) // no source will send again
 	free := sync.Pool{New: func() any { return &batch{} }}
@@ -171,6 +163,9 @@ func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, 
 				case b := <-batches:
 					take(r, b, &mu, notes, out, c.Progress)
 					free.Put(b)
+					if r.Err() != nil {
+						stop() // there is no room for more
+					}
 				case <-finished:
 					for {
 						select {
@@ -273,74 +268,4 @@ func (s *sink) flush(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// judge resolves and assesses every resource, in parallel, keeping their order. When ctx ends, those that were judged by
-// then without a hole are the result.
-func judge(ctx context.Context, c Config, settled *inventory.Settled, workers int, out *Result) error {
-	assessor := assess.New(responsibility.New(c.Book, c.Estate, c.AsOf), c.Estate, c.AsOf)
-	out.Resources = len(settled.Items)
-	out.findings = make([]Finding, len(settled.Items))
-	const chunk = 256
-	var group errgroup.Group
-	group.SetLimit(workers)
-	free := sync.Pool{New: func() any { return assessor.Worker() }}
-	begun := 0
-	for ; begun < len(settled.Items) && ctx.Err() == nil; begun += chunk {
-		start := begun
-		group.Go(func() error {
-			worker := free.Get().(*assess.Worker)
-			defer free.Put(worker)
-			for i := start; i < min(start+chunk, len(settled.Items)); i++ {
-				standing, err := worker.Assess(&settled.Items[i])
-				if err != nil {
-					return err
-				}
-				out.findings[i] = Finding{&settled.Items[i], standing}
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if begun < len(settled.Items) {
-		out.findings, out.Resources, out.Interrupted = out.findings[:begun], begun, true
-		return nil // what the estate declares in vain cannot be told from a part
-	}
-	for _, n := range assessor.Notes() {
-		out.Notes.Add(n)
-	}
-	stale(c, settled, &out.Notes)
-	return nil
-}
-
-// stale tells which tables that versions were looked up in were read too long ago.
-func stale(c Config, settled *inventory.Settled, notes *inventory.Notes) {
-	seen := map[*rulebook.Service]bool{}
-	told := map[string]bool{}
-	for i := range settled.Items {
-		svc := settled.Items[i].Service
-		if seen[svc] {
-			continue
-		}
-		seen[svc] = true
-		for _, table := range svc.Lifecycles() {
-			if told[table.ID] || !table.Stale(c.AsOf) {
-				continue
-			}
-			told[table.ID] = true
-			notes.Add(demarc.Note{Kind: demarc.NoteStale, Message: fmt.Sprintf("lifecycle %s was read on %s: versions and days may have changed since, see %s",
-				table.ID, table.Source.Read.Format(time.DateOnly), table.Source.URL)})
-		}
-	}
-}
-
-func (r *Result) answer(f *Finding) *demarc.Answer {
-	a := &demarc.Answer{Resource: f.Item.Resource, Standing: f.Standing, Inside: f.Item.Inside}
-	for i := range f.Item.Service.Facts {
-		fact := &f.Item.Service.Facts[i]
-		a.Facts = append(a.Facts, demarc.NamedFact{Name: fact.Name, Fact: f.Item.Facts.At(i), Sensitive: fact.Sensitive || slices.Contains(f.Item.Hidden, i)})
-	}
-	return a
 }

@@ -1,0 +1,166 @@
+package inventory
+
+import (
+	"bytes"
+	"encoding/binary"
+	"maps"
+	"math"
+	"slices"
+	"time"
+	"unsafe"
+
+	"github.com/demarc/demarc"
+)
+
+// Records and values are kept as bytes: numbers as uvarints, texts behind their lengths. Nothing but this package reads
+// them, within one run, so they carry no version.
+
+func appendText[T ~string | ~[]byte](b []byte, s T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendTexts(b []byte, list []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, s := range list {
+		b = appendText(b, s)
+	}
+	return b
+}
+
+// decoder takes apart what was put together by the append functions. Its texts are pieces of what it reads.
+type decoder struct{ rest string }
+
+func (d *decoder) uint() uint64 {
+	n := uint64(0)
+	for i := 0; i < len(d.rest); i++ {
+		n |= uint64(d.rest[i]&0x7f) << (7 * i)
+		if d.rest[i] < 0x80 {
+			d.rest = d.rest[i+1:]
+			return n
+		}
+	}
+	panic("inventory: a record is cut short")
+}
+
+func (d *decoder) int() int64 {
+	n := d.uint()
+	return int64(n>>1) ^ -int64(n&1)
+}
+
+func (d *decoder) take(n int) string {
+	s := d.rest[:n]
+	d.rest = d.rest[n:]
+	return s
+}
+
+func (d *decoder) text() string { return d.take(int(d.uint())) }
+
+// texts appends a list of texts to list.
+func (d *decoder) texts(list []string) []string {
+	for range d.uint() {
+		list = append(list, d.text())
+	}
+	return list
+}
+
+// view is b as a string, without copying it: it is good as long as b is not written to.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // see above
+
+// appendOrdered appends s so that what is built of several such texts orders as they do, one after the other.
+func appendOrdered(b []byte, s string) []byte {
+	for {
+		i := bytes.IndexByte(unsafe.Slice(unsafe.StringData(s), len(s)), 0) //nolint:gosec // it is only read
+		if i < 0 {
+			return append(append(b, s...), 0, 0)
+		}
+		b = append(append(b, s[:i]...), 0, 1)
+		s = s[i+1:]
+	}
+}
+
+// cutOrdered takes a text off the front of what appendOrdered made.
+func cutOrdered(b string) (s, rest string) {
+	from := 0
+	for i := 0; i+1 < len(b); i++ {
+		if b[i] != 0 {
+			continue
+		}
+		if b[i+1] == 0 {
+			return s + b[from:i], b[i+2:]
+		}
+		s, from = s+b[from:i]+"\x00", i+2
+		i++
+	}
+	panic("inventory: a key is cut short")
+}
+
+// appendValue appends a value of a fact so that equal values are equal bytes.
+func appendValue(b []byte, v demarc.Value) []byte {
+	b = append(b, byte(v.Type()))
+	switch v.Type() {
+	case demarc.TypeInvalid:
+	case demarc.TypeBool:
+		if v.AsBool() {
+			return append(b, 1)
+		}
+		return append(b, 0)
+	case demarc.TypeInt:
+		return binary.AppendVarint(b, v.AsInt())
+	case demarc.TypeNumber:
+		return binary.LittleEndian.AppendUint64(b, math.Float64bits(v.AsNumber()))
+	case demarc.TypeTime:
+		return binary.AppendVarint(b, v.AsTime().UnixNano())
+	case demarc.TypeString, demarc.TypeDocument:
+		return appendText(b, v.AsString())
+	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
+		if fields := v.Fields(); fields != nil {
+			b = binary.AppendUvarint(append(b, 1), uint64(len(fields)))
+			for _, k := range slices.Sorted(maps.Keys(fields)) {
+				b = appendValue(appendText(b, k), fields[k])
+			}
+			return b
+		}
+		b = binary.AppendUvarint(append(b, 0), uint64(len(v.Elements())))
+		for _, e := range v.Elements() {
+			b = appendValue(b, e)
+		}
+	}
+	return b
+}
+
+// value reads a value, whose texts are its own.
+func (d *decoder) value() demarc.Value {
+	t := demarc.Type(d.take(1)[0])
+	switch t {
+	case demarc.TypeBool:
+		return demarc.Bool(d.take(1)[0] != 0)
+	case demarc.TypeInt:
+		return demarc.Int(d.int())
+	case demarc.TypeNumber:
+		return demarc.Number(math.Float64frombits(binary.LittleEndian.Uint64([]byte(d.take(8)))))
+	case demarc.TypeTime:
+		return demarc.Time(time.Unix(0, d.int()))
+	case demarc.TypeString:
+		return demarc.String(string([]byte(d.text())))
+	case demarc.TypeDocument:
+		return demarc.JSON(string([]byte(d.text())))
+	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
+		record := d.take(1)[0] != 0
+		n := int(d.uint())
+		if record {
+			fields := make(map[string]demarc.Value, n)
+			for range n {
+				k := string([]byte(d.text()))
+				fields[k] = d.value()
+			}
+			return demarc.Record(fields)
+		}
+		list := make([]demarc.Value, n)
+		for i := range list {
+			list[i] = d.value()
+		}
+		return demarc.List(t, list...)
+	default:
+		return demarc.Value{}
+	}
+}

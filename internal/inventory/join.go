@@ -1,0 +1,224 @@
+package inventory
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rulebook"
+	"github.com/demarc/demarc/internal/spill"
+)
+
+// joinWeak puts what is only partly named among the records of the single resource that it can be.
+func (s *settler) joinWeak() error {
+	if s.joined || s.asks.Len() == 0 {
+		s.joined = true
+		return nil
+	}
+	s.joined = true
+	found := s.inv.store.NewSorter(sortedSmall, nil)
+	defer found.Release()
+	var buf []byte
+	err := s.match(func(a *ask, meant []name) error {
+		if a.kind != askWeak || len(meant) == 0 {
+			return nil
+		}
+		buf = appendText(binary.AppendUvarint(a.slot(buf[:0]), uint64(len(meant))), meant[0].id)
+		return found.Add(appendText(buf, meant[0].provider))
+	})
+	if err != nil {
+		return err
+	}
+	return s.alongside(s.resources, found, func(_ uint64, text string, answers []string) error {
+		d := decoder{answers[0][slotSize:]} // of the name that comes first
+		n, id, provider := d.uint(), d.text(), d.text()
+		var r record
+		s.inv.decode(text, &r)
+		if n > 1 {
+			for _, notes := range []*Notes{&s.inv.notes, &s.out.Notes} { // gathering again begins with the first
+				notes.Addf(demarc.NoteAmbiguous, r.pos, "%s may be any of %d resources; it is kept apart", r.id, n)
+			}
+			return nil
+		}
+		s.again = true
+		if err := s.inv.records.Add(s.inv.append(nil, &r, kindMoved)); err != nil {
+			return err
+		}
+		r.id, r.provider = id, provider
+		return s.inv.records.Add(s.inv.append(nil, &r, kindJoined))
+	})
+}
+
+// alongside calls f with each byte string of a log whose number is that of some answers, which come in their order. What
+// it is called with lasts.
+func (s *settler) alongside(log *spill.Log, answers *spill.Sorter, f func(number uint64, text string, answers []string) error) error {
+	if answers.Len() == 0 {
+		return nil
+	}
+	merge, err := answers.Sorted()
+	if err != nil {
+		return err
+	}
+	a, some := merge.Next()
+	in := log.Read()
+	number := uint64(0)
+	for text, ok := in.Next(); ok && some; text, ok = in.Next() {
+		var own []string
+		for some && binary.BigEndian.Uint64(a) == number {
+			own = append(own, string(a))
+			a, some = merge.Next()
+		}
+		if len(own) > 0 {
+			if err := f(number, string(text), own); err != nil {
+				return err
+			}
+		}
+		number++
+	}
+	return cmp.Or(in.Err(), merge.Err())
+}
+
+// looseParts is a type of parts of which one in an input could not be attached.
+type looseParts struct {
+	input   string
+	service *rulebook.Service
+	ref     *rulebook.TypeRef
+}
+
+// joinParts finds what documents belong to that are no resources, and drops what a controller makes: a Pod or ReplicaSet
+// is part of its owner, where that is present.
+func (s *settler) joinParts() error {
+	if err := s.askForWholes(); err != nil {
+		return err
+	}
+	found := s.inv.store.NewSorter(sortedSmall, nil) // by part: the ordinals of what it belongs to
+	defer found.Release()
+	var buf []byte
+	err := s.match(func(a *ask, meant []name) error {
+		switch a.kind {
+		case askOwner:
+			if len(meant) == 0 || meant[0].ordinal == a.number && len(meant) == 1 {
+				return nil
+			}
+			s.out.Parts++
+			s.dropped++
+			return s.attached.Add(append(binary.BigEndian.AppendUint64(nil, a.number), attachedElsewhere))
+		case askPart, askAccount:
+			buf = binary.AppendUvarint(a.slot(buf[:0]), uint64(len(meant)))
+			for i := range meant {
+				buf = binary.AppendUvarint(buf, meant[i].ordinal)
+			}
+			return found.Add(buf)
+		default:
+			return nil
+		}
+	})
+	if err != nil || s.inv.pieces.Len() == 0 {
+		return err
+	}
+	merge, err := found.Sorted()
+	if err != nil {
+		return err
+	}
+	a, some := merge.Next()
+	in := s.inv.pieces.Read()
+	number := uint64(0)
+	var r record
+	for text, ok := in.Next(); ok; text, ok = in.Next() {
+		var wholes []uint64
+		slot, byPart := []byte(nil), false
+		for some && binary.BigEndian.Uint64(a) == number {
+			d := decoder{view(a[slotSize:])}
+			n := d.uint()
+			part := askKind(a[8]) == askPart
+			if !bytes.Equal(slot, a[:slotSize-1]) && (part || !byPart) { // of several attempts the first
+				for range n {
+					wholes = append(wholes, d.uint())
+				}
+				byPart = byPart || part && n > 0
+				slot = append(slot[:0], a[:slotSize-1]...)
+			}
+			a, some = merge.Next()
+		}
+		s.inv.decode(string(text), &r)
+		s.prepare(&r)
+		if err := s.attach(&r, wholes); err != nil {
+			return err
+		}
+		number++
+	}
+	return cmp.Or(in.Err(), merge.Err())
+}
+
+// askForWholes asks for what each part belongs to.
+func (s *settler) askForWholes() error {
+	in := s.inv.pieces.Read()
+	number := uint64(0)
+	var r record
+	for text, ok := in.Next(); ok; text, ok = in.Next() {
+		s.inv.decode(string(text), &r)
+		s.prepare(&r)
+		plan := s.inv.service(r.service)
+		for i, by := range r.by.to {
+			if by == "#" {
+				continue
+			}
+			if err := s.refer(askOf(askPart, number, &r).by(0, i, 0), plan, &r, by); err != nil {
+				return err
+			}
+		}
+		if len(r.ref.Part.By) == 0 || plan.root && r.account != "" {
+			if err := s.ask(askOf(askAccount, number, &r), accountKey(plan, r.account)); err != nil {
+				return err
+			}
+		}
+		number++
+	}
+	return in.Err()
+}
+
+// attach hands a part to what it belongs to.
+func (s *settler) attach(p *record, wholes []uint64) error {
+	plan := s.inv.service(p.service)
+	if len(wholes) == 0 && plan.root && p.account != "" {
+		at := place{plan, p.provider, p.account}
+		if !s.seen.have[at] {
+			s.again = true
+			return s.implied(at, first{source: p.source})
+		}
+	}
+	if len(wholes) == 0 {
+		s.note(demarc.NoteNotAttached, p.pos, "%s: the %s that it is part of was not found", cmp.Or(p.address, p.typ), p.service.ID)
+		s.loose[looseParts{p.inputKey(), p.service, p.ref}] = true
+		return nil
+	}
+	s.out.Parts++
+	for _, ordinal := range wholes {
+		if err := s.attached.Add(s.inv.append(append(binary.BigEndian.AppendUint64(nil, ordinal), attachedPart), p, kindRead)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// What is attached to a resource is its ordinal in eight bytes, one of these, and the record of the part.
+const (
+	attachedElsewhere byte = iota // the resource itself is part of another
+	attachedPart
+)
+
+const attachedHead = 8 + 1
+
+// compareAttached orders what is attached by resource, and what goes before others first.
+func (inv *Inventory) compareAttached(a, b []byte) int {
+	if c := bytes.Compare(a[:attachedHead], b[:attachedHead]); c != 0 || len(a) == attachedHead || len(b) == attachedHead {
+		return c
+	}
+	ka, ra := split(a[attachedHead:])
+	kb, rb := split(b[attachedHead:])
+	if c := bytes.Compare(ka[len(ka)-keyTail:], kb[len(kb)-keyTail:]); c != 0 {
+		return c
+	}
+	return cmp.Or(inv.comparePlaces(ra, rb), bytes.Compare(ra, rb))
+}

@@ -1,0 +1,181 @@
+package inventory
+
+import (
+	"strings"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// tenants gives the bodies of Microsoft Graph their tenant: the one of their source. Until all were read nobody knows it,
+// so they were put aside.
+func (s *settler) tenants() error {
+	of := s.seen.tenants
+	var all []string
+	for _, ids := range of {
+		all = append(all, ids...)
+	}
+	told := map[string]demarc.Position{}
+	late := s.inv.late.Read()
+	var r record
+	var buf []byte
+	for text, ok := late.Next(); ok; text, ok = late.Next() {
+		s.inv.decode(string(text), &r)
+		if isTenant(&r) {
+			r.account = r.id
+			r.aliases = append(r.aliases, r.id)
+			r.id = "microsoft365/" + r.id
+		} else {
+			if r.account == "" {
+				own := of[r.source.Name]
+				switch {
+				case len(own) == 1:
+					r.account = own[0]
+				case len(own) == 0 && len(all) == 1 && !r.source.Declared:
+					r.account = all[0]
+				default:
+					r.account = r.source.Name
+					if have, ok := told[r.account]; !ok || comparePlaces(demarc.Note{Pos: r.pos}, demarc.Note{Pos: have}) < 0 {
+						told[r.account] = r.pos
+					}
+				}
+			}
+			if r.ref.Part == nil {
+				r.id = "microsoft365/" + r.account + "/" + r.typ + "/" + r.id
+			}
+		}
+		s.seen.record(s.inv.service(r.service), &r)
+		buf = s.inv.append(buf[:0], &r, kindRead)
+		to := s.inv.records.Add
+		if r.ref.Part != nil {
+			to = s.inv.pieces.Append
+		}
+		if err := to(buf); err != nil {
+			return err
+		}
+	}
+	for account, pos := range told {
+		s.inv.notes.Addf(demarc.NoteNoTenant, pos, "bodies that name no tenant belong to one that is named after their source, %s", account)
+	}
+	s.inv.late.Release()
+	return late.Err()
+}
+
+// projects calls each Google project by its id where some document tells which id its number is.
+func (s *settler) projects() {
+	if len(s.seen.projects) == 0 {
+		return
+	}
+	have, want := s.seen.have, s.seen.want
+	s.seen.have, s.seen.want = map[place]bool{}, map[place]first{}
+	for p := range have {
+		p.scope = s.project(p.provider, p.scope)
+		s.seen.have[p] = true
+	}
+	for p, by := range want {
+		p.scope = s.project(p.provider, p.scope)
+		s.seen.wanted(p, by)
+	}
+}
+
+// project returns what a project is called that may be named by its number.
+func (s *settler) project(provider, account string) string {
+	if id := s.seen.projects[account]; id != "" && provider == "gcp" {
+		return id
+	}
+	return account
+}
+
+// planReferences takes what a plan knows only after apply from its configuration: the addresses that an attribute
+// refers to. The reference to a resource of the plan is its address behind "#".
+func (s *settler) planReferences(r *record) {
+	if r.address == "" {
+		return
+	}
+	of := s.inv.configurations[r.inputKey()][withoutIndexes(r.address)]
+	if len(of) == 0 {
+		return
+	}
+	fill := func(have *references, path rulebook.Path) {
+		if len(have.to) > 1 || len(have.to) == 1 && have.to[0] != "#" {
+			return
+		}
+		for _, alt := range path {
+			if len(alt.Keys) == 0 || len(of[alt.Keys[0]]) == 0 {
+				continue
+			}
+			have.known, have.to = true, have.to[:0]
+			for _, address := range of[alt.Keys[0]] {
+				have.to = append(have.to, "#"+address)
+			}
+			return
+		}
+	}
+	plan := s.inv.service(r.service)
+	for _, ref := range r.ref.Refs {
+		fill(&r.refs[ref.Relation], ref.Path)
+		if len(r.refs[ref.Relation].to) > 0 {
+			s.seen.asked[askedKey{plan, ref.Relation}] = true
+		}
+	}
+	if r.ref.Part != nil {
+		fill(&r.by, r.ref.Part.By)
+	}
+}
+
+// imply makes the parents that are named but were not delivered: the account of a resource, or the private cloud it is in.
+func (s *settler) imply() error {
+	s.implyDenied()
+	for p, by := range s.seen.want {
+		if s.seen.have[p] {
+			continue
+		}
+		if err := s.implied(p, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// implied adds the record of what stands for an account.
+func (s *settler) implied(p place, by first) error {
+	s.seen.have[p], s.seen.services[p.service] = true, true
+	r := record{
+		ref: s.inv.impliedRef(p.service.Service), service: p.service.Service, provider: p.provider, account: p.scope, name: p.scope, source: by.source,
+		implied: true, rank: rankTemplate, pos: demarc.Position{Offset: -1},
+	}
+	id := "" // of the account
+	if b := s.inv.book.Providers[p.provider]; b != nil && b.Implied != nil {
+		r.typ = b.Implied.Type
+		for _, part := range b.Implied.ID {
+			if part.Surrounding == "account" {
+				id += p.scope
+			}
+			id += part.Literal
+		}
+	}
+	if id == "" {
+		id = p.provider + "/" + p.scope
+	}
+	if r.typ == "" {
+		r.typ = string(p.service.ID)
+	}
+	r.id = id
+	if by.cloud {
+		r.id, r.account, r.cloud, r.name = p.scope, "", p.scope, p.scope[strings.LastIndexByte(p.scope, '/')+1:]
+	}
+	r.row.reset(s.inv.table.columns(r.service))
+	r.makeRefs(len(r.service.Relations))
+	return s.inv.records.Add(s.inv.append(nil, &r, kindImplied))
+}
+
+// impliedRef returns the type of what stands for an account, which no document has.
+func (inv *Inventory) impliedRef(svc *rulebook.Service) *rulebook.TypeRef {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	p := inv.servicePlan(svc)
+	if p.implied == nil {
+		p.implied = &rulebook.TypeRef{Service: svc}
+	}
+	return p.implied
+}

@@ -1,0 +1,336 @@
+package inventory
+
+import (
+	"context"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rulebook"
+)
+
+// relate finds what the references of resources lead to. What lies behind a relation is known before relations are
+// followed: one hop and no more.
+func (s *settler) relate(ctx context.Context, workers int) error {
+	s.release()
+	s.ledger = s.inv.ledger()
+	defer s.release()
+	wanted := s.findTargets()
+	if len(wanted) == 0 && !s.seen.machines {
+		return nil
+	}
+	if err := s.index(ctx, workers, wanted); err != nil {
+		return err
+	}
+	var buf []byte
+	return s.match(func(a *ask, meant []name) error {
+		if a.kind == askCluster || a.kind == askMachine {
+			for i := range meant {
+				if meant[i].ordinal == a.number {
+					continue
+				}
+				mark := ask{kind: askMachine, number: meant[i].ordinal}
+				if err := s.found.Add(mark.slot(buf[:0])); err != nil {
+					return err
+				}
+			}
+		}
+		if a.kind == askMachine {
+			return nil
+		}
+		own := *a
+		own.kind = askRelation
+		buf = binary.AppendUvarint(own.slot(buf[:0]), uint64(len(meant)))
+		for i := range meant {
+			buf = appendText(buf, meant[i].facts)
+		}
+		return s.found.Add(buf)
+	})
+}
+
+// findTargets finds which relations are to be followed, where they lead and which facts are drawn through them. It
+// returns the services whose resources others ask for.
+func (s *settler) findTargets() map[*servicePlan]bool {
+	s.targets, s.offered = map[askedKey][]*servicePlan{}, map[*servicePlan][]int{}
+	wanted := map[*servicePlan]bool{}
+	for key := range s.seen.asked {
+		var drawn []string
+		for _, i := range key.from.drawn {
+			if f := &key.from.Facts[i]; f.Via == key.relation {
+				drawn = append(drawn, f.ViaFact)
+			}
+		}
+		if len(drawn) == 0 && !(key.from.guest && key.relation == key.from.cluster) {
+			continue
+		}
+		var to []*servicePlan
+		for _, id := range key.from.Relations[key.relation].To {
+			target := s.inv.services[s.inv.book.Service(id)]
+			if !s.seen.services[target] {
+				to = append(to, nil)
+				continue
+			}
+			to = append(to, target)
+			wanted[target] = true
+			for _, fact := range drawn {
+				if i := target.FactIndex(fact); i >= 0 && !slices.Contains(s.offered[target], i) {
+					s.offered[target] = append(s.offered[target], i)
+				}
+			}
+		}
+		s.targets[key] = to
+	}
+	for _, facts := range s.offered {
+		slices.Sort(facts)
+	}
+	return wanted
+}
+
+// index notes what resources are called and what they call others.
+func (s *settler) index(ctx context.Context, workers int, wanted map[*servicePlan]bool) error {
+	out := &Settled{s: s}
+	batches := make(chan *Batch, workers)
+	var group errgroup.Group
+	ledgers := make([]*ledger, workers)
+	for w := range workers {
+		ledgers[w] = s.inv.ledger()
+		group.Go(func() error {
+			x := indexer{s: s, ledger: ledgers[w], maker: out.Maker(nil), wanted: wanted}
+			var first error
+			for b := range batches { // all are taken, so that nobody waits
+				if first == nil {
+					first = x.batch(b)
+				}
+			}
+			return first
+		})
+	}
+	err := out.batches(func(b *Batch) bool {
+		batches <- b
+		return ctx.Err() == nil
+	})
+	close(batches)
+	if gerr := group.Wait(); err == nil {
+		err = gerr
+	}
+	for _, l := range ledgers {
+		if err == nil {
+			err = s.absorb(l)
+		}
+	}
+	return err
+}
+
+type indexer struct {
+	s *settler
+	*ledger
+	maker  *Maker
+	wanted map[*servicePlan]bool
+	facts  []byte
+}
+
+func (x *indexer) batch(b *Batch) error {
+	text := view(b.text)
+	for i := range b.resources {
+		if r := x.maker.own(text, &b.resources[i]); r != nil {
+			if err := x.resource(b.first+uint64(i), r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (x *indexer) resource(ordinal uint64, r *record) error {
+	plan := x.inv.service(r.service)
+	if x.wanted[plan] {
+		x.facts = x.facts[:0]
+		for _, i := range x.s.offered[plan] {
+			x.facts = r.row.appendFact(x.facts, i)
+		}
+		n := nameOf(ordinal, r)
+		n.facts = view(x.facts)
+		if err := x.nameAll(plan, n, r); err != nil {
+			return err
+		}
+	}
+	for i := range r.refs {
+		to := x.s.targets[askedKey{plan, i}]
+		kind := askRelation
+		if i == plan.cluster && plan.guest {
+			kind = askCluster
+		}
+		for k, target := range to {
+			if target == nil {
+				continue
+			}
+			for n, reference := range r.refs[i].to {
+				if err := x.refer(askOf(kind, ordinal, r).by(i, n, k), target, r, reference); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if !x.s.seen.machines {
+		return nil
+	}
+	return x.machine(ordinal, plan, r)
+}
+
+// machine finds the resources whose guest.* duties are those of a more specific one that is present, so that a machine's
+// count once: an instance that is a Kubernetes Node. A cluster whose nodes or pools of nodes are there is found by
+// their relation to it.
+func (x *indexer) machine(ordinal uint64, plan *servicePlan, r *record) error {
+	if r.machine != "" {
+		scheme, rest, _ := strings.Cut(r.machine, "://")
+		at := scheme // openstack, vsphere: the machines are the organization's own
+		if party := x.inv.book.Nodes().Schemes[scheme]; x.inv.book.Providers[string(party)] != nil {
+			at = string(party)
+		}
+		if err := x.ask(&ask{kind: askMachine, number: ordinal}, machineKey(at, rest[strings.LastIndexByte(rest, '/')+1:])); err != nil {
+			return err
+		}
+	}
+	if !plan.guest || r.ref.Dialect == demarc.Kubernetes {
+		return nil
+	}
+	called := append([]string{r.name, r.id[strings.LastIndexByte(r.id, '/')+1:]}, r.aliases...)
+	for _, c := range called {
+		if c == "" {
+			continue
+		}
+		if err := x.name(&name{ordinal: ordinal}, machineKey(r.provider, c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answer is what a reference of a resource leads to.
+type answer struct {
+	relation, index, to int
+	facts               []string // of each resource: those that it offers
+}
+
+// readAnswers reads what the references of a resource lead to, and whether it is inside of others.
+func (m *Maker) readAnswers(text string, own *kept) {
+	m.answers = m.answers[:0]
+	for _, at := range own.found {
+		b := at.of(text)
+		if askKind(b[8]) == askMachine {
+			own.inside = true
+			continue
+		}
+		head := []byte(b[9:slotSize])
+		relation, index, to := int(binary.BigEndian.Uint16(head)), int(binary.BigEndian.Uint32(head[2:])), int(head[6])
+		if n := len(m.answers); n > 0 && m.answers[n-1].relation == relation && m.answers[n-1].index == index && m.answers[n-1].to == to {
+			continue // of several attempts the first counts
+		}
+		if cap(m.answers) > len(m.answers) {
+			m.answers = m.answers[:len(m.answers)+1]
+		} else {
+			m.answers = append(m.answers, answer{})
+		}
+		a := &m.answers[len(m.answers)-1]
+		a.relation, a.index, a.to = relation, index, to
+		d := decoder{b[slotSize:]}
+		n := d.uint()
+		a.facts = a.facts[:0]
+		for range n {
+			a.facts = append(a.facts, d.text())
+		}
+	}
+}
+
+// answered returns what a reference leads to.
+func (m *Maker) answered(relation, index, to int) []string {
+	for i := range m.answers {
+		if a := &m.answers[i]; a.relation == relation && a.index == index && a.to == to {
+			return a.facts
+		}
+	}
+	return nil
+}
+
+// drawn returns a fact that is drawn through a relation.
+func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fact {
+	references := &r.refs[f.Via]
+	targets := m.s.targets[askedKey{plan, f.Via}]
+	isList := isListType(f.Type)
+	some, unresolved := 0, 0
+	only := demarc.Fact{}
+	var list []demarc.Value
+	for index := range references.to {
+		n := 0
+		for k, target := range targets {
+			found := m.answered(f.Via, index, k)
+			if len(found) > 1 && !isList {
+				m.note(demarc.NoteAmbiguous, r.pos, "%s of %s fits %d resources", r.service.Relations[f.Via].Name, r.id, len(found))
+				found = nil
+			}
+			n += len(found)
+			for _, facts := range found {
+				got := m.s.offeredFact(target, f.ViaFact, facts)
+				switch {
+				case !isList:
+					only = got
+				case !got.Known():
+					list = append(list, demarc.Value{})
+				case isListType(got.Value.Type()):
+					list = append(list, got.Value.Elements()...)
+				default:
+					list = append(list, got.Value)
+				}
+			}
+			if len(found) >= maxMeant {
+				list = append(list, demarc.Value{}) // there may be more
+			}
+		}
+		if some += n; n == 0 {
+			unresolved++
+		}
+	}
+	switch {
+	case some == 0 && unresolved == 0:
+		// No reference: certainly none if this document could have said so.
+		if references.known && !f.None.IsZero() && saysRelation(r, f.Via) {
+			return demarc.Fact{Value: f.None}
+		}
+		return demarc.Fact{Origin: demarc.Unresolved}
+	case !isList && (some != 1 || unresolved > 0):
+		return demarc.Fact{Origin: demarc.Unresolved}
+	case !isList:
+		return only
+	}
+	for range unresolved {
+		list = append(list, demarc.Value{})
+	}
+	return demarc.Fact{Value: demarc.List(f.Type, list...)}
+}
+
+// saysRelation reports whether documents of r's type have a place for a relation.
+func saysRelation(r *record, relation int) bool {
+	for _, ref := range r.ref.Refs {
+		if ref.Relation == relation {
+			return true
+		}
+	}
+	return false
+}
+
+// offeredFact reads one of the facts that a resource offers.
+func (s *settler) offeredFact(target *servicePlan, fact, offered string) demarc.Fact {
+	want := target.FactIndex(fact)
+	d := decoder{offered}
+	columns := s.inv.table.columns(target.Service)
+	for _, i := range s.offered[target] {
+		f := d.fact(columns[i])
+		if i == want {
+			return f
+		}
+	}
+	return demarc.Fact{Origin: demarc.Unresolved}
+}

@@ -84,7 +84,7 @@ func generateCommand(args []string, out io.Writer) error {
 	format := flags.String("dialect", string(generate.AWSConfig), "dialect, several with commas, or all")
 	mix := flags.String("mix", "", "plain, related or policies; by default everything")
 	seed := flags.Uint64("seed", 1, "the same seed gives the same estate")
-	zip := flags.Bool("gzip", false, "compress the files")
+	pack := flags.String("compress", "", "gz or zst: compress the files")
 	dir := flags.String("o", "", "directory to write to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -92,12 +92,15 @@ func generateCommand(args []string, out io.Writer) error {
 	if *dir == "" {
 		return fmt.Errorf("generate: -o DIR is needed")
 	}
+	if p := generate.Pack(*pack); p != "" && p != generate.Gzip && p != generate.Zstd {
+		return fmt.Errorf("generate: --compress %q: expected gz or zst", *pack)
+	}
 	formats, err := formatsFlag(*format)
 	if err != nil {
 		return err
 	}
 	for _, f := range formats {
-		e := generate.Estate{Format: f, Resources: *resources, Accounts: *accounts, Seed: *seed, Mix: generate.Mix(*mix), Gzip: *zip}
+		e := generate.Estate{Format: f, Resources: *resources, Accounts: *accounts, Seed: *seed, Mix: generate.Mix(*mix), Pack: generate.Pack(*pack)}
 		at := *dir
 		if len(formats) > 1 {
 			at = filepath.Join(at, string(f))

@@ -17,6 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Format is a way in which providers deliver what somebody runs.
@@ -51,6 +53,15 @@ const (
 	Policies Mix = "policies" // those that hold policies as documents
 )
 
+// Pack is how the files of an estate are compressed: the ending of their names.
+type Pack string
+
+// The ways to compress.
+const (
+	Gzip Pack = "gz"
+	Zstd Pack = "zst"
+)
+
 // Estate describes an estate. Its files are a function of it.
 type Estate struct {
 	Format    Format
@@ -58,7 +69,7 @@ type Estate struct {
 	Accounts  int // or subscriptions, projects, clusters, tenants; 0 for one. There are never more than resources
 	Seed      uint64
 	Mix       Mix
-	Gzip      bool // compress each file, and call it .gz
+	Pack      Pack // how each file is compressed
 }
 
 // File is one file of an estate.
@@ -82,10 +93,7 @@ func (e Estate) Files() (iter.Seq[File], error) {
 	return func(yield func(File) bool) {
 		for s := range e.scopes(set) {
 			for f := range set.files(s) {
-				if e.Gzip {
-					f = packed(f)
-				}
-				if !yield(f) {
+				if !yield(e.Pack.packed(f)) {
 					return
 				}
 			}
@@ -149,9 +157,23 @@ func writeFile(name string, f File) (size int64, err error) {
 	return size, err
 }
 
-func packed(f File) File {
-	return File{Name: f.Name + ".gz", write: func(w io.Writer) error {
-		z := gzip.NewWriter(w)
+func (p Pack) packed(f File) File {
+	var open func(io.Writer) (io.WriteCloser, error)
+	switch p {
+	case Gzip:
+		open = func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }
+	case Zstd: // one goroutine, so that the bytes are the same everywhere
+		open = func(w io.Writer) (io.WriteCloser, error) {
+			return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+		}
+	default:
+		return f
+	}
+	return File{Name: f.Name + "." + string(p), write: func(w io.Writer) error {
+		z, err := open(w)
+		if err != nil {
+			return err
+		}
 		if err := f.Write(z); err != nil {
 			return err
 		}

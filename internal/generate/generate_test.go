@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/demarc/demarc"
-	"github.com/demarc/demarc/catalog"
 	"github.com/demarc/demarc/internal/collect/file"
 	"github.com/demarc/demarc/internal/estate"
 	"github.com/demarc/demarc/internal/generate"
@@ -74,6 +73,36 @@ func TestSameSeedSameBytes(t *testing.T) {
 	}
 }
 
+// TestCompressed holds that a compressed estate is the same estate, and that its bytes are the same each time.
+func TestCompressed(t *testing.T) {
+	book, err := rulebook.BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := written(t, estateOf(generate.AWSConfig, 200))
+	for _, pack := range []generate.Pack{generate.Gzip, generate.Zstd} {
+		e := estateOf(generate.AWSConfig, 200)
+		e.Pack = pack
+		first, again := written(t, e), written(t, e)
+		if len(first) != len(plain) {
+			t.Errorf("%s: %d files, want %d", pack, len(first), len(plain))
+		}
+		for name, text := range first {
+			if whole := plain[strings.TrimSuffix(name, "."+string(pack))]; len(text) >= len(whole) || !bytes.Equal(text, again[name]) {
+				t.Errorf("%s: %d bytes of %d, the same again: %t", name, len(text), len(whole), bytes.Equal(text, again[name]))
+			}
+		}
+		result, err := scan.Run(t.Context(), scan.Config{Book: book, Estate: &estate.Estate{}, AsOf: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), Sources: sources(t, e, book)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Documents != 200 || result.Incomplete() {
+			t.Errorf("%s: %d documents are read, want 200: %v", pack, result.Documents, result.Notes.Kept)
+		}
+		result.Close()
+	}
+}
+
 // isJSON reports whether text is one JSON value, or one a line.
 func isJSON(text []byte) error {
 	for d := json.NewDecoder(bytes.NewReader(text)); ; {
@@ -107,7 +136,7 @@ var lines = map[generate.Format][]string{
 // TestAssessed holds that demarc understands all that is generated, with what the organization declares, and that the settings
 // lie on both sides of the lines.
 func TestAssessed(t *testing.T) {
-	book, err := rulebook.Load(catalog.Files)
+	book, err := rulebook.BuiltIn()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -388,11 +388,15 @@ func (w *writer) random(alphabet string, n int) {
 	}
 }
 
-// pick chooses the resource of a shape that this document speaks of. A few are spoken of by most.
+// pick chooses the resource of a shape that this document speaks of. One is spoken of by an eighth, be they thousands, and
+// a few by half.
 func (w *writer) pick(shape int) int {
 	if w.picked[shape] == 0 {
 		n := max(1, w.scope.count[shape])
-		if w.r.IntN(2) == 0 {
+		switch k := w.r.IntN(8); {
+		case k == 0:
+			n = 1
+		case k < 4:
 			n = (n + 15) / 16
 		}
 		w.picked[shape] = 1 + w.r.IntN(n)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fastjson"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rulebook"
@@ -49,34 +52,61 @@ func sampleOf(ctx context.Context, sources []scan.Source) (*sample, error) {
 	return s, nil
 }
 
+// services returns the services that the documents are of.
+func (s *sample) services(book *rulebook.Rulebook) []*rulebook.Service {
+	var out []*rulebook.Service
+	for i := range s.documents {
+		d := &s.documents[i]
+		var doc map[string]any
+		if json.Unmarshal(d.Body, &doc) != nil {
+			continue
+		}
+		if ref := refOf(book, d, doc); ref != nil && !slices.Contains(out, ref.Service) {
+			out = append(out, ref.Service)
+		}
+	}
+	return out
+}
+
 // rate is what a pass over a sample takes.
 type rate struct {
 	Documents int           `json:"documents"`
 	Bytes     int64         `json:"bytes"`
 	CPU       time.Duration `json:"cpu"`
+	Wall      time.Duration `json:"wall,omitempty"`
 	Evaluated int64         `json:"evaluated,omitempty"` // conditions
 }
 
 func (r rate) megabytes() float64   { return ratio(float64(r.Bytes)/1e6, r.CPU.Seconds()) }
+func (r rate) throughput() float64  { return ratio(float64(r.Bytes)/1e6, r.Wall.Seconds()) }
 func (r rate) perDocument() float64 { return ratio(r.CPU.Seconds()*1e6, float64(r.Documents)) }
 
 // decodeOnly is the limit: every document whole, into an arena that is used again. fastjson is lax: it takes escapes
 // and numbers as they come, and demarc does not.
-func decodeOnly(s *sample, atLeast time.Duration) (rate, error) {
-	var p fastjson.Parser
+func decodeOnly(s *sample, workers int, atLeast time.Duration) (rate, error) {
 	var r rate
-	begin := processorTime()
-	for {
-		for i := range s.documents {
-			if _, err := p.ParseBytes(s.documents[i].Body); err != nil {
-				return r, err
+	begin, started := processorTime(), time.Now()
+	var group errgroup.Group
+	var rounds atomic.Int64
+	for range workers {
+		group.Go(func() error {
+			var p fastjson.Parser
+			for time.Since(started) < atLeast {
+				for i := range s.documents {
+					if _, err := p.ParseBytes(s.documents[i].Body); err != nil {
+						return err
+					}
+				}
+				rounds.Add(1)
 			}
-		}
-		r.Documents, r.Bytes = r.Documents+len(s.documents), r.Bytes+s.bytes
-		if r.CPU = processorTime() - begin; r.CPU >= atLeast {
-			return r, nil
-		}
+			return nil
+		})
 	}
+	err := group.Wait()
+	n := rounds.Load()
+	r.Documents, r.Bytes = int(n)*len(s.documents), n*s.bytes
+	r.CPU, r.Wall = processorTime()-begin, time.Since(started)
+	return r, err
 }
 
 // mapAndCEL is what one would write first: encoding/json into maps, facts taken from them by path, and each condition of

@@ -54,6 +54,83 @@ func TestMultiplied(t *testing.T) {
 	}
 }
 
+// TestBurdened holds that services can be given more checks, that each has as many as were wanted and that they are all
+// different, and that demarc and what it is compared with can evaluate them.
+func TestBurdened(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "estate")
+	if _, _, err := (generate.Estate{Format: generate.AWSConfig, Resources: 60, Seed: 1}).WriteDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	own, err := rulebook.BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, _, err := sourcesOf(t.Context(), own, []string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := sampleOf(t.Context(), sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	burdened := filepath.Join(t.TempDir(), "catalog")
+	if err := burden(burdened, docs.services(own), 36); err != nil {
+		t.Fatal(err)
+	}
+	book, err := rulebook.BuiltIn(os.DirFS(burdened))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range docs.services(book) {
+		if n := len(s.Lines) + len(s.Checks); n < 36 {
+			t.Errorf("%s has %d lines and checks", s.ID, n)
+		}
+		if err := s.Compile(); err != nil {
+			t.Error(err)
+		}
+		seen := map[string]bool{}
+		for _, c := range s.Checks {
+			if strings.HasPrefix(c.ID, "bench-") && seen[c.Pass.Text] {
+				t.Errorf("%s asks twice for %s", s.ID, c.Pass.Text)
+			}
+			seen[c.Pass.Text] = true
+		}
+	}
+	if r, err := mapAndCEL(docs, book, 1000); err != nil || r.Evaluated < 36*60 {
+		t.Errorf("%d conditions: %v", r.Evaluated, err)
+	}
+}
+
+// TestEnlarged holds that an enlarged catalog is read as the one that is built in, and makes the same ready.
+func TestEnlarged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "catalog")
+	if err := enlarge(dir, 2); err != nil {
+		t.Fatal(err)
+	}
+	files, err := held(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large, err := makeReady(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	usual, err := makeReady(catalog.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if large.Compiled != usual.Compiled || usual.Compiled < 50 {
+		t.Errorf("%d conditions are compiled, want %d", large.Compiled, usual.Compiled)
+	}
+	book, err := rulebook.Indexed(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(book.Services()); n != len(book.ServiceIDs()) {
+		t.Errorf("%d services of %d", n, len(book.ServiceIDs()))
+	}
+}
+
 // TestMapAndCEL holds that what demarc is compared with finds the service of every document and evaluates its conditions.
 func TestMapAndCEL(t *testing.T) {
 	dir := t.TempDir()
@@ -83,16 +160,29 @@ func TestMapAndCEL(t *testing.T) {
 
 func TestPlot(t *testing.T) {
 	f := formatReport{Format: "awsconfig", Bytes: 1e6, Decode: rate{Bytes: 1e9, CPU: time.Second}, On: []onReport{{CPUs: 1, CPU: time.Millisecond}}}
-	d := xml.NewDecoder(bytes.NewReader(plot(&report{Formats: []formatReport{f}})))
-	for {
-		if _, err := d.Token(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
+	r := &report{
+		Formats: []formatReport{f}, OPA: &opaReport{Checks: 17, OPA: process{CPU: time.Second}, Demarc: process{CPU: time.Millisecond}},
+		Growth: []growthReport{
+			{What: everything, Resources: 1000, CPU: time.Second, PerResource: 5, PeakMemory: 1 << 26},
+			{What: everything, Resources: 10000, CPU: 10 * time.Second, PerResource: 5, PeakMemory: 1 << 26},
+			{What: plain, Resources: 1000, CPU: time.Second, PerResource: 4, PeakMemory: 1 << 25},
+		},
+		Start: startReport{FirstOutput: time.Millisecond, Ready: []readyReport{{Services: 400, CPU: time.Millisecond}, {Services: 4000, CPU: time.Millisecond}}},
+	}
+	for _, picture := range [][]byte{plotFormats(r), plotGrowth(r), plotGrowth(&report{})} {
+		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatalf("%v\n%s", err, picture)
+			}
+		}
+		if bytes.Contains(picture, []byte("NaN")) || bytes.Contains(picture, []byte("Inf")) {
+			t.Errorf("the picture has a place that is none:\n%s", picture)
 		}
 	}
 	var out strings.Builder
-	if err := (&report{Formats: []formatReport{f}}).table(&out); err != nil || !strings.Contains(out.String(), "awsconfig") {
+	if err := r.table(&out); err != nil || !strings.Contains(out.String(), "awsconfig") {
 		t.Errorf("table: %v\n%s", err, out.String())
 	}
 }

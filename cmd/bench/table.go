@@ -5,6 +5,8 @@ import (
 	"io"
 	"text/tabwriter"
 	"time"
+
+	"github.com/demarc/demarc/internal/generate"
 )
 
 // table prints the measurements, those that have a figure to reach beside it.
@@ -13,15 +15,15 @@ func (r *report) table(out io.Writer) error {
 		r.Go, r.System, r.CPUs, r.Day, r.Resources, r.Accounts, r.Runs)
 	w := tabwriter.NewWriter(out, 2, 0, 2, ' ', tabwriter.AlignRight)
 	if len(r.Formats) > 0 {
-		fmt.Fprintf(w, "\nformat\tdocuments\tKB each\tconditions each\tdecode-only MB/s\tcpus\tresources/s\tper CPU-s\tMB per CPU-s\tof decode-only\tof map and CEL\tallocations each\tpeak MB\tonce ms\t\n")
+		fmt.Fprintf(w, "\nformat\tdocuments\tKB each\tconditions each\tdecode-only MB/s\tcpus\tresources/s\tper CPU-s\tMB per CPU-s\tof decode-only\tof map and CEL\tallocations each\tpeak MB\tspilled MB\tonce ms\t\n")
 		for i := range r.Formats {
 			f := &r.Formats[i]
 			for _, on := range f.On {
-				fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f\t%.0f\t%d\t%.0f\t%.0f\t%.0f\t%.0f %%\t%s\t%.0f\t%.0f\t%.0f\t\n", f.Format, f.Documents,
+				fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f\t%.0f\t%d\t%.0f\t%.0f\t%.0f\t%.0f %%\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t\n", f.name(), f.Documents,
 					ratio(float64(f.Bytes)/1e3, float64(f.Documents)), f.Conditions, f.Decode.megabytes(), on.CPUs,
 					ratio(float64(f.Resources), on.Wall.Seconds()), ratio(float64(f.Resources), on.CPU.Seconds()),
 					ratio(float64(f.Bytes)/1e6, on.CPU.Seconds()), 100*on.OfDecodeOnly, f.times(on), on.Allocations,
-					float64(on.PeakMemory)/(1<<20), float64(on.Once)/float64(time.Millisecond))
+					float64(on.PeakMemory)/(1<<20), float64(on.Spilled)/1e6, float64(on.Once)/float64(time.Millisecond))
 			}
 		}
 		if err := w.Flush(); err != nil {
@@ -29,11 +31,19 @@ func (r *report) table(out io.Writer) error {
 		}
 	}
 	if len(r.Growth) > 0 {
-		fmt.Fprintf(w, "\ngrowth, AWS Config, 1 processor\tresources\tMB\tµs each\tallocations each\tpeak MB\tonce ms\t\n")
+		fmt.Fprintf(w, "\ngrowth, AWS Config, 1 processor\tresources\tMB\tservices\tµs each\tallocations each\tpeak MB\tspilled MB\tonce ms\t\n")
 		for _, g := range r.Growth {
-			fmt.Fprintf(w, "%s\t%d\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t\n", g.What, g.Resources, float64(g.Bytes)/1e6, g.PerResource, g.Allocations,
-				float64(g.PeakMemory)/(1<<20), float64(g.Once)/float64(time.Millisecond))
+			fmt.Fprintf(w, "%s\t%d\t%.0f\t%d\t%.1f\t%.1f\t%.0f\t%.0f\t%.0f\t\n", g.What, g.Resources, float64(g.Bytes)/1e6, g.Services, g.PerResource, g.Allocations,
+				float64(g.PeakMemory)/(1<<20), float64(g.Spilled)/1e6, float64(g.Once)/float64(time.Millisecond))
 		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if o := r.OPA; o != nil {
+		fmt.Fprintf(w, "\nTerraform plan of %d resources\tchecks\tfailures found\tCPU s\twall s\tpeak MB\t\n", o.Resources)
+		fmt.Fprintf(w, "opa eval %s, the checks of cmd/bench/checks.rego\t%d\t%d\t%.2f\t%.2f\t%.0f\t\n", o.Version, o.Checks, o.Failed, o.OPA.CPU.Seconds(), o.OPA.Wall.Seconds(), float64(o.OPA.Memory)/(1<<20))
+		fmt.Fprintf(w, "demarc assess, these and all others of its catalog\t%d\t%d\t%.2f\t%.2f\t%.0f\t\n", o.Checks, o.Failed, o.Demarc.CPU.Seconds(), o.Demarc.Wall.Seconds(), float64(o.Demarc.Memory)/(1<<20))
 		if err := w.Flush(); err != nil {
 			return err
 		}
@@ -53,20 +63,24 @@ func (r *report) figures() [][3]string {
 	}
 	for i := range r.Formats {
 		f := &r.Formats[i]
-		if f.Format != "awsconfig" || len(f.On) == 0 {
+		if f.Format != generate.AWSConfig || len(f.On) == 0 {
 			continue
 		}
 		one := f.On[0]
-		add(fmt.Sprintf("AWS Config, %.0f conditions each, against decode-only", f.Conditions), "50 %, better 60 %", "%.0f %%", 100*one.OfDecodeOnly)
+		add(fmt.Sprintf("AWS Config, %.0f conditions each, against decode-only, one processor", f.Conditions), "50 %, better 60 %", "%.0f %%", 100*one.OfDecodeOnly)
 		add("resources per CPU-second", "150,000", "%.0f", ratio(float64(f.Resources), one.CPU.Seconds()))
 		add("against encoding/json to a map with CEL", "5 x", "%.1f x", one.OfMapAndCEL)
-		add("allocations per resource", "10", "%.0f", one.Allocations)
+		add("allocations per resource", "10", "%.1f", one.Allocations)
 		if len(f.On) > 1 {
 			two := f.On[1]
 			add(fmt.Sprintf("%d processors against %d, without what is done once", two.CPUs, one.CPUs), "1.8 x on an idle machine", "%.2f x",
 				ratio((one.Wall-one.Once).Seconds(), (two.Wall-two.Once).Seconds()))
+			add("decode-only on the same", "-", "%.2f x", ratio(f.Decodes[1].throughput(), f.Decodes[0].throughput()))
 			add(fmt.Sprintf("peak memory on %d processors, %d resources", two.CPUs, f.Resources), "128 MB", "%.0f MB", float64(two.PeakMemory)/(1<<20))
 		}
+	}
+	if o := r.OPA; o != nil {
+		add(fmt.Sprintf("a plan of %d resources, %d checks, against one opa eval", o.Resources, o.Checks), "10 x", "%.1f x", ratio(o.OPA.CPU.Seconds(), o.Demarc.CPU.Seconds()))
 	}
 	var smallest, largest *growthReport
 	for i := range r.Growth {
@@ -83,12 +97,21 @@ func (r *report) figures() [][3]string {
 		add(fmt.Sprintf("µs per resource at %d against %d", largest.Resources, smallest.Resources), "within 10 %", "%+.0f %%", 100*(ratio(largest.PerResource, smallest.PerResource)-1))
 		add("peak memory of the same", "within 10 %", "%+.0f %%", 100*(ratio(float64(largest.PeakMemory), float64(smallest.PeakMemory))-1))
 	}
-	if r.Start.Services > 0 {
-		add("command start to first output", "100 ms", "%d ms", r.Start.FirstOutput.Milliseconds())
-		add(fmt.Sprintf("catalog of %d services and %d conditions read", r.Start.Services, r.Start.Expressions), "150 ms", "%d ms", r.Start.Catalog.Milliseconds())
-		add(fmt.Sprintf("catalog of %d services read", r.Start.LargeOnes), "-", "%d ms", r.Start.Large.Milliseconds())
+	if r.Start.FirstOutput > 0 {
+		add("command start to first output", "100 ms", "%d ms, %d of processor time", r.Start.FirstOutput.Milliseconds(), r.Start.FirstOutputCPU.Milliseconds())
+	}
+	for _, c := range r.Start.Ready {
+		add(fmt.Sprintf("a tenth of today's services ready, %d conditions, of a catalog of %d services", c.Expressions, c.Services), "150 ms", "%d ms, %d of processor time", c.Wall.Milliseconds(), c.CPU.Milliseconds())
 	}
 	return out
+}
+
+// name is the format, and what was made of the catalog.
+func (f *formatReport) name() string {
+	if f.Burden > 0 {
+		return fmt.Sprintf("%s, %d conditions", f.Format, f.Burden)
+	}
+	return string(f.Format)
 }
 
 // times says how many times faster than the plain way a run was; a dash where that evaluated nothing.

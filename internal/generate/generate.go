@@ -70,6 +70,7 @@ type Estate struct {
 	Seed      uint64
 	Mix       Mix
 	Pack      Pack // how each file is compressed
+	Scope     int  // resources at most that can speak of each other, and so in one file; 0 for what is usual in the format
 }
 
 // File is one file of an estate.
@@ -201,7 +202,10 @@ func (e Estate) scopes(set *shapeSet) iter.Seq[*scope] {
 		for i := range accounts {
 			weightLeft += weight(i)
 		}
-		number := 0
+		number, limit := 0, set.limit
+		if e.Scope > 0 {
+			limit = e.Scope
+		}
 		for a := range accounts {
 			n := int(float64(left)*weight(a)/weightLeft + 0.5)
 			n = min(max(n, 1), left-(accounts-a-1))
@@ -216,7 +220,7 @@ func (e Estate) scopes(set *shapeSet) iter.Seq[*scope] {
 				m := n / (regions - k)
 				n -= m
 				for page := 0; m > 0; page++ {
-					size := min(m, set.limit)
+					size := min(m, limit)
 					m -= size
 					s := &scope{seed: e.Seed, number: number, account: a, region: set.regions[(first+k)%len(set.regions)], page: page}
 					s.count = set.share(size)

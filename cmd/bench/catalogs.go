@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -58,11 +59,11 @@ func writeBelow(dir, name string, text []byte) error {
 // for --catalog.
 func multiply(dir string, times int) error {
 	return fs.WalkDir(catalog.Files, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.Contains(name, "/") || strings.HasPrefix(name, "archetypes/") || strings.HasPrefix(name, "lifecycle/") || !strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, "_test.yaml") {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, "_test.yaml") {
 			return err
 		}
 		text, err := fs.ReadFile(catalog.Files, name)
-		if err != nil {
+		if err != nil || !bytes.HasPrefix(text, []byte("service: ")) {
 			return err
 		}
 		for k := range times {
@@ -144,6 +145,9 @@ func rename(service *yaml.Node, suffix string) {
 		for i, e := range n.Content {
 			if n.Kind == yaml.MappingNode && i%2 == 0 && e.Value == "about" {
 				continue // a member of every fact, and of vSphere a type
+			}
+			if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Value == "source" && e.Kind == yaml.ScalarNode {
+				continue // its name may be that of an envelope
 			}
 			replace(e)
 		}

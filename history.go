@@ -179,7 +179,7 @@ type MoveGroup struct {
 	ToUs      bool         `json:"to_us"`
 	Setting   string       `json:"setting,omitempty"` // "auto_minor_upgrade: true → false"
 	Because   string       `json:"because"`
-	Rule      string       `json:"rule,omitempty"` // the last step of the basis, as "line:minor-upgrades-off"
+	Rule      string       `json:"rule,omitempty"` // what made the difference: "line:minor-upgrades-off", or "no longer line:..."
 	URL       string       `json:"source,omitempty"`
 	Cause     Cause        `json:"cause"`
 	Count     int          `json:"resources"`

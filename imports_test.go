@@ -75,6 +75,7 @@ var onlyIn = map[string][]string{
 	"github.com/gophercloud/":     {"internal/collect/*"},
 	"github.com/microsoftgraph/":  {"internal/collect/*"},
 	"github.com/mattn/go-runewid": {"internal/report/*"},
+	"github.com/parquet-go/":      {"internal/report/*"},
 	"github.com/danielgtaylor/":   {"internal/api"},
 	"github.com/coreos/go-oidc":   {"internal/auth"},
 	"golang.org/x/oauth2":         {"internal/auth"},

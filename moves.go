@@ -24,18 +24,12 @@ func (c Change) String() string {
 	return fmt.Sprintf("%s: %s → %s", c.Fact, c.Old.text(), c.New.text())
 }
 
-// text is the value, or why there is none.
+// text is the value as a person reads it.
 func (f Fact) text() string {
-	switch {
-	case !f.Known():
-		return "unknown (" + f.Origin.String() + ")"
-	case f.Value.Type() == TypeString && f.Value.AsString() == "":
+	if f.Value.Type() == TypeString && f.Value.AsString() == "" {
 		return `""`
-	case f.Origin != Read:
-		return f.Value.String() + " (" + f.Origin.String() + ")"
-	default:
-		return f.Value.String()
 	}
+	return f.Value.String()
 }
 
 // Setting is the deciding facts that changed, joined by commas; "" where none did.
@@ -45,6 +39,40 @@ func (m *Move) Setting() string {
 		out[i] = c.String()
 	}
 	return strings.Join(out, ", ")
+}
+
+// Rule returns the step that made the difference: the last that the answer rests on now and did not before; else, with
+// ceased, the last that it rested on and does no more; else the last that it rests on.
+func (m *Move) Rule() (rule Basis, ceased bool) {
+	in := func(list []Basis, b Basis) bool {
+		return slices.ContainsFunc(list, func(x Basis) bool { return x.Kind == b.Kind && x.ID == b.ID })
+	}
+	for _, b := range slices.Backward(m.To.Basis) {
+		if !in(m.From.Basis, b) {
+			return b, false
+		}
+	}
+	for _, b := range slices.Backward(m.From.Basis) {
+		if !in(m.To.Basis, b) {
+			return b, true
+		}
+	}
+	if n := len(m.To.Basis); n > 0 {
+		return m.To.Basis[n-1], false
+	}
+	return Basis{}, false
+}
+
+// RuleText is the rule as a person reads it: "line:minor-upgrades-off", or "no longer line:minor-upgrades-on".
+func (m *Move) RuleText() string {
+	switch rule, ceased := m.Rule(); {
+	case rule.ID == "":
+		return ""
+	case ceased:
+		return "no longer " + rule.String()
+	default:
+		return rule.String()
+	}
 }
 
 // Ground says in a sentence why a duty is held as it is: the deciding line, engagement or binding, else the part.
@@ -93,9 +121,8 @@ func (g *MoveGroups) Add(m *Move) {
 			g.found = map[moveKey]*MoveGroup{}
 		}
 		x = &MoveGroup{Duty: k.duty, Service: k.service, From: k.from, To: k.to, ToUs: m.ToUs, Setting: k.setting, Because: k.because, Cause: k.cause, FirstSeen: m.FirstSeen}
-		if n := len(m.To.Basis); n > 0 {
-			x.Rule, x.URL = m.To.Basis[n-1].String(), m.To.Basis[n-1].URL
-		}
+		rule, _ := m.Rule()
+		x.Rule, x.URL = m.RuleText(), rule.URL
 		g.found[k] = x
 	}
 	x.Count++

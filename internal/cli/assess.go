@@ -100,7 +100,9 @@ func (a *app) printer(w io.Writer) *table.Printer {
 func (a *app) assessCommand() *cobra.Command {
 	var in inputFlags
 	var out outputFlags
+	var sf storeFlags
 	var gates []string
+	whole := false
 	cmd := &cobra.Command{
 		Use:   "assess [PATH...]",
 		Short: "Read inventories, plans and templates; say who holds what, and what nobody has proven",
@@ -111,7 +113,8 @@ Exit codes: 0 done, 1 usage or runtime error, 2 done but something could not be 
 		Example: `  demarc assess examples/northwind
   aws ec2 describe-instances | demarc assess -
   demarc assess -f ndjson exports/ > answers.ndjson
-  demarc assess --fail-on high exports/`,
+  demarc assess --fail-on high exports/
+  demarc assess --store demarc.db --fail-on move exports/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
@@ -119,6 +122,14 @@ Exit codes: 0 done, 1 usage or runtime error, 2 done but something could not be 
 			gate, err := parseGates(gates)
 			if err != nil {
 				return err
+			}
+			if in.recorder, err = a.recorder(cmd.Context(), &sf, whole); err != nil {
+				return err
+			}
+			if in.recorder != nil {
+				defer in.recorder.store.Close()
+			} else if gate.move {
+				return errors.New("--fail-on move needs a store to compare with: --store")
 			}
 			r, err := a.pipeline(cmd.Context(), &in, args)
 			if err != nil {
@@ -128,13 +139,37 @@ Exit codes: 0 done, 1 usage or runtime error, 2 done but something could not be 
 			if err := a.write(&out, func(w io.Writer) error { return a.report(w, out.format, r) }); err != nil {
 				return err
 			}
-			return a.end(r, gate.fails(r))
+			fails := gate.fails(r)
+			if in.recorder != nil {
+				scan, err := in.recorder.record(cmd.Context(), r)
+				if err != nil {
+					a.tell(r.Result)
+					return err
+				}
+				a.stored(in.recorder.store.Name(), &scan)
+				fails = fails || gate.move && scan.Moves > 0
+			}
+			return a.end(r, fails)
 		},
 	}
 	in.add(cmd)
 	out.add(cmd, "table", "ndjson", "json", "csv", "markdown")
-	cmd.Flags().StringArrayVar(&gates, "fail-on", nil, "exit with 3 on a gap of this `SEVERITY` or worse, or on any \"gap\"")
+	cmd.Flags().StringArrayVar(&gates, "fail-on", nil, "exit with 3 on a gap of this `SEVERITY` or worse, on any \"gap\", or with a store on any \"move\"")
+	sf.addPlace(cmd)
+	cmd.Flags().BoolVar(&whole, "whole", false, "the inputs are everything there is: in the store, what they do not have is gone, wherever it was")
 	return cmd
+}
+
+// stored tells what a scan has changed in the store.
+func (a *app) stored(name string, c *demarc.Scan) {
+	if a.quiet {
+		return
+	}
+	text := fmt.Sprintf("stored as scan %d in %s: %d new, %d changed, %d gone; %d moves", c.ID, name, c.Added, c.Changed, c.Removed, c.Moves)
+	if c.Stale > 0 {
+		text += fmt.Sprintf("; %d were not looked at and stay", c.Stale)
+	}
+	fmt.Fprintln(a.Err, text)
 }
 
 func (a *app) report(w io.Writer, format string, r *run) error {
@@ -197,6 +232,7 @@ func (a *app) notes(p *table.Printer, r *run) {
 // gate is when a run fails.
 type gate struct {
 	any      bool
+	move     bool
 	severity demarc.Severity
 	set      bool
 }
@@ -208,9 +244,13 @@ func parseGates(list []string) (gate, error) {
 			g.any = true
 			continue
 		}
+		if text == "move" {
+			g.move = true
+			continue
+		}
 		var s demarc.Severity
 		if err := s.UnmarshalText([]byte(text)); err != nil {
-			return g, fmt.Errorf("--fail-on %q: expected gap, critical, high, medium, low or informational", text)
+			return g, fmt.Errorf("--fail-on %q: expected gap, move, critical, high, medium, low or informational", text)
 		}
 		g.severity, g.set = min(g.severity, s), true
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,20 +14,23 @@ import (
 	"github.com/demarc/demarc/internal/report"
 	"github.com/demarc/demarc/internal/report/markdown"
 	"github.com/demarc/demarc/internal/report/table"
+	"github.com/demarc/demarc/internal/store"
 )
 
 func (a *app) diffCommand() *cobra.Command {
 	var in inputFlags
 	var out outputFlags
+	var sf storeFlags
 	var failOn string
 	cmd := &cobra.Command{
 		Use:   "diff BEFORE AFTER",
-		Short: "What moved: which duties change hands between two inputs, and because of which setting",
-		Long: `Compares two inputs (files, plans or directories) resource by resource and names every duty that changes hands:
-from whom to whom, for how many resources, and because of which setting. With --format markdown it is a comment for
+		Short: "What moved: which duties change hands between two inputs or scans, and because of which setting",
+		Long: `Compares two sides (files, plans, directories, or scans of a store as scan:NUMBER and scan:latest) resource by resource
+and names every duty that changes hands: from whom to whom, for how many resources, and because of which setting. With --format markdown it is a comment for
 a pull request; with --fail-on move it gates one.`,
 		Example: `  demarc diff main-plan.json pull-request-plan.json
-  demarc diff --format markdown --fail-on move main.json pr.json`,
+  demarc diff --format markdown --fail-on move state.json plan.json
+  demarc diff --store demarc.db scan:12 scan:latest`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
@@ -42,17 +46,17 @@ a pull request; with --fail-on move it gates one.`,
 			if in.estatePath == "" {
 				in.estatePath = findEstate(args[1:])
 			}
-			before, err := a.side(cmd.Context(), &in, args[0])
+			before, err := a.side(cmd.Context(), &in, &sf, args[0])
 			if err != nil {
 				return err
 			}
 			defer before.close()
-			after, err := a.side(cmd.Context(), &in, args[1])
+			after, err := a.side(cmd.Context(), &in, &sf, args[1])
 			if err != nil {
 				return err
 			}
 			defer after.close()
-			groups, added, removed := report.Moves(before.Answers(), after.Answers())
+			groups, added, removed := report.Moves(before.Answers(), after.Answers(), causeBetween(before, after))
 			err = a.write(&out, func(w io.Writer) error {
 				switch out.format {
 				case "markdown":
@@ -67,6 +71,9 @@ a pull request; with --fail-on move it gates one.`,
 				return err
 			}
 			a.tell(before.Result)
+			if before.stored != nil && before.stored.err != nil {
+				return before.stored.err
+			}
 			err = a.end(after, failOn == "move" && len(groups) > 0)
 			if err == nil && before.Incomplete() {
 				return outcome{exitIncomplete}
@@ -75,20 +82,44 @@ a pull request; with --fail-on move it gates one.`,
 		},
 	}
 	in.add(cmd)
+	sf.add(cmd)
 	out.add(cmd, "table", "markdown", "json")
 	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit with 3 if any duty changes hands: `move`")
 	return cmd
 }
 
-func (a *app) side(ctx context.Context, in *inputFlags, path string) (*run, error) {
-	r, err := a.pipeline(ctx, in, []string{path})
+// side is one of the two things that are compared: a scan of a store, or an input.
+func (a *app) side(ctx context.Context, in *inputFlags, sf *storeFlags, what string) (*run, error) {
+	if number, ok := strings.CutPrefix(what, "scan:"); ok {
+		var id int64
+		if number != "latest" {
+			var err error
+			if id, err = strconv.ParseInt(number, 10, 64); err != nil || id < 1 {
+				return nil, fmt.Errorf("%s: expected scan:latest, or a number as scan:12", what)
+			}
+		}
+		return a.fromStore(ctx, sf, demarc.ScanID(id), demarc.Filter{})
+	}
+	r, err := a.pipeline(ctx, in, []string{what})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	return r, nil
 }
 
-func movesTable(p *table.Printer, groups []report.MoveGroup, added, removed int) error {
+// causeBetween says what made a duty change hands between two sides.
+func causeBetween(before, after *run) func([]demarc.Change) demarc.Cause {
+	x, y := before.about(), after.about()
+	return func(changes []demarc.Change) demarc.Cause {
+		cause := store.CauseOf(len(changes) > 0, x.Catalog != y.Catalog, x.Estate != y.Estate)
+		if cause == demarc.CauseTime && x.AsOf.Equal(y.AsOf) {
+			return demarc.CauseSetting // of another resource, or one that no fact of this tells
+		}
+		return cause
+	}
+}
+
+func movesTable(p *table.Printer, groups []demarc.MoveGroup, added, removed int) error {
 	if len(groups) == 0 {
 		p.Printf("The line does not move: no duty changes hands.")
 	}
@@ -105,6 +136,9 @@ func movesTable(p *table.Printer, groups []report.MoveGroup, added, removed int)
 		}
 		p.Wrap(2, text)
 		p.Wrap(2, g.Because)
+		if g.Cause != demarc.CauseSetting {
+			p.Wrap(2, causes[g.Cause])
+		}
 		if g.URL != "" {
 			p.Printf("  %s", p.Paint(table.Faint, g.URL))
 		}
@@ -124,7 +158,7 @@ func movesTable(p *table.Printer, groups []report.MoveGroup, added, removed int)
 	return p.Err()
 }
 
-func movesJSON(w io.Writer, groups []report.MoveGroup, added, removed int) error {
+func movesJSON(w io.Writer, groups []demarc.MoveGroup, added, removed int) error {
 	type move struct {
 		Duty      demarc.DutyID       `json:"duty"`
 		Service   demarc.ServiceID    `json:"service"`

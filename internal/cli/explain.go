@@ -20,6 +20,7 @@ import (
 func (a *app) explainCommand() *cobra.Command {
 	var in inputFlags
 	var out outputFlags
+	var src sourceFlags
 	cmd := &cobra.Command{
 		Use:   "explain RESOURCE [DUTY] -i PATH",
 		Short: "Say why a resource's duties are held as they are",
@@ -40,7 +41,7 @@ the setting, its value, the rule, and the provider's page.`,
 					return fmt.Errorf("no duty %q: demarc catalog list --duties shows them", duty)
 				}
 			}
-			r, err := a.pipeline(cmd.Context(), &in, nil)
+			r, _, err := a.answers(cmd, &in, &src, nil)
 			if err != nil {
 				return err
 			}
@@ -73,6 +74,7 @@ the setting, its value, the rule, and the provider's page.`,
 		},
 	}
 	in.add(cmd)
+	src.addStore(cmd)
 	out.add(cmd, "table", "json")
 	return cmd
 }

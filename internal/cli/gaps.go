@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -18,36 +17,22 @@ import (
 func (a *app) gapsCommand() *cobra.Command {
 	var in inputFlags
 	var out outputFlags
-	var only []string
-	var service, duty, team, least string
+	var src sourceFlags
 	cmd := &cobra.Command{
 		Use:   "gaps [PATH...]",
 		Short: "List the duties that need somebody's attention",
 		Long: `Lists every gap: duties that are misassumed, failing, unowned, lapsed, blind (the setting that decides could not be
-read) or unverified (nobody has looked).`,
+read), unverified (nobody has looked) or, in a store where teams are declared, unaccepted (the team has not said yes).`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
 			}
-			var severity demarc.Severity
-			if err := severity.UnmarshalText([]byte(least)); err != nil {
-				return err
-			}
-			for _, g := range only {
-				if !slices.Contains(demarc.Gaps, demarc.Gap(g)) {
-					return fmt.Errorf("--gap %q: expected one of %v", g, demarc.Gaps)
-				}
-			}
-			r, err := a.pipeline(cmd.Context(), &in, args)
+			r, filter, err := a.answers(cmd, &in, &src, args)
 			if err != nil {
 				return err
 			}
 			defer r.close()
-			wanted := func(a *demarc.Answer, d *demarc.DutyAnswer) bool {
-				g := d.Gap()
-				return g != "" && d.Severity() >= severity && (len(only) == 0 || slices.Contains(only, string(g))) &&
-					(service == "" || string(a.Resource.Service) == service) && (duty == "" || demarc.MatchDuty(duty, d.Duty)) && (team == "" || d.Team == team)
-			}
+			wanted := func(a *demarc.Answer, d *demarc.DutyAnswer) bool { return d.Gap() != "" && filter.MatchDuty(d) }
 			err = a.write(&out, func(w io.Writer) error { return a.gaps(w, out.format, r, wanted) })
 			if err != nil {
 				return err
@@ -57,12 +42,7 @@ read) or unverified (nobody has looked).`,
 	}
 	in.add(cmd)
 	out.add(cmd, "table", "json", "csv")
-	flags := cmd.Flags()
-	flags.StringSliceVar(&only, "gap", nil, "only gaps of this `KIND`: misassumed, failing, unowned, lapsed, blind, unverified")
-	flags.StringVar(&service, "service", "", "only resources of this `SERVICE`, such as aws/rds")
-	flags.StringVar(&duty, "duty", "", "only this `DUTY`, or a glob such as network.*")
-	flags.StringVar(&team, "team", "", "only duties of this `TEAM`")
-	flags.StringVar(&least, "severity", "informational", "only gaps of this `SEVERITY` or worse")
+	src.add(cmd)
 	return cmd
 }
 
@@ -102,7 +82,7 @@ func (a *app) gaps(w io.Writer, format string, r *run, wanted func(*demarc.Answe
 		s.Add(x)
 	}
 	p := a.printer(w)
-	if list := s.Believed(); len(list) > 0 {
+	if list := s.Believed(); len(list) > 0 && (len(r.filter.Gaps) == 0 || slices.Contains(r.filter.Gaps, demarc.GapMisassumed)) {
 		table.BelievedTable(p, list)
 		p.Printf("")
 	}

@@ -17,6 +17,7 @@ import (
 func (a *app) matrixCommand() *cobra.Command {
 	var in inputFlags
 	var out outputFlags
+	var src sourceFlags
 	by := "provider"
 	cmd := &cobra.Command{
 		Use:   "matrix [PATH...]",
@@ -29,12 +30,12 @@ func (a *app) matrixCommand() *cobra.Command {
 			if !ok {
 				return fmt.Errorf("--by %q: expected provider, model, account, service or region", by)
 			}
-			r, err := a.pipeline(cmd.Context(), &in, args)
+			r, filter, err := a.answers(cmd, &in, &src, args)
 			if err != nil {
 				return err
 			}
 			defer r.close()
-			m := newMatrix(r, column)
+			m := newMatrix(r, filter, column)
 			err = a.write(&out, func(w io.Writer) error {
 				switch out.format {
 				case "json":
@@ -52,6 +53,7 @@ func (a *app) matrixCommand() *cobra.Command {
 		},
 	}
 	in.add(cmd)
+	src.add(cmd)
 	out.add(cmd, "table", "csv", "json")
 	cmd.Flags().StringVar(&by, "by", by, "what the `COLUMNS` are: provider, model, account, service, region")
 	return cmd
@@ -71,7 +73,7 @@ type matrix struct {
 	cells   map[string]map[demarc.DutyID]map[demarc.Holder]int
 }
 
-func newMatrix(r *run, column func(*demarc.Resource) string) *matrix {
+func newMatrix(r *run, filter demarc.Filter, column func(*demarc.Resource) string) *matrix {
 	m := &matrix{cells: map[string]map[demarc.DutyID]map[demarc.Holder]int{}}
 	for a := range r.Answers() {
 		name := column(&a.Resource)
@@ -83,6 +85,9 @@ func newMatrix(r *run, column func(*demarc.Resource) string) *matrix {
 			m.columns = append(m.columns, name)
 		}
 		for d := range a.Duties {
+			if filter.OfDuties() && !filter.MatchDuty(d) {
+				continue
+			}
 			if m.cells[name][d.Duty] == nil {
 				m.cells[name][d.Duty] = map[demarc.Holder]int{}
 			}

@@ -28,7 +28,8 @@ type inputFlags struct {
 	assumptions []string
 	asOf        string
 	workers     int
-	comparable  bool // ids must not tell from which input they came
+	comparable  bool      // ids must not tell from which input they came
+	recorder    *recorder // where the run is to be stored; nil for nowhere
 }
 
 func (f *inputFlags) add(cmd *cobra.Command) {
@@ -46,10 +47,20 @@ type run struct {
 	book   *rulebook.Rulebook
 	estate *estate.Estate
 	asOf   time.Time
+
+	filter  demarc.Filter // what Answers keeps of the resources
+	stored  *stored       // where the answers come from, if not from Result
+	closing func() error
 }
 
 // close gives back what the result holds outside of memory; there is nothing to be done about a failure.
-func (r *run) close() { _ = r.Close() }
+func (r *run) close() {
+	if r.closing != nil {
+		_ = r.closing()
+		return
+	}
+	_ = r.Close()
+}
 
 // pipeline reads the inputs that a command was given and judges what is in them.
 func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run, error) {
@@ -69,9 +80,19 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 	if err != nil {
 		return nil, err
 	}
-	sources, notes, err := a.sources(ctx, book, est, paths, f.comparable)
+	if f.recorder != nil {
+		if err := f.recorder.declared(ctx, book, est); err != nil {
+			return nil, err
+		}
+	}
+	sources, notes, err := a.sources(ctx, book, est, paths, f.comparable || f.recorder != nil)
 	if err != nil {
 		return nil, err
+	}
+	if f.recorder != nil {
+		if err := f.recorder.remember(f, paths, sources); err != nil {
+			return nil, err
+		}
 	}
 	workers := f.workers
 	if workers <= 0 {
@@ -307,6 +328,8 @@ func position(p demarc.Position) string {
 func (a *app) end(r *run, gate bool) error {
 	a.tell(r.Result)
 	switch {
+	case r.stored != nil && r.stored.err != nil:
+		return r.stored.err
 	case gate:
 		return outcome{exitGate}
 	case r.Incomplete():

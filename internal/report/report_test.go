@@ -126,12 +126,12 @@ func TestACellIsNoFormula(t *testing.T) {
 func TestMoves(t *testing.T) {
 	before := seq(answer("a", "a", true, demarc.HeldByProvider), answer("b", "b", true, demarc.HeldByProvider), answer("gone", "gone", true, demarc.HeldByProvider))
 	after := seq(answer("a", "a", false, demarc.HeldByCustomer), answer("b", "b", false, demarc.HeldByCustomer), answer("new", "new", true, demarc.HeldByProvider))
-	groups, added, removed := report.Moves(before, after)
+	groups, added, removed := report.Moves(before, after, func([]demarc.Change) demarc.Cause { return demarc.CauseSetting })
 	if len(groups) != 1 || added != 1 || removed != 1 {
 		t.Fatalf("got %d groups, %d added, %d removed", len(groups), added, removed)
 	}
 	g := groups[0]
-	if g.Duty != "runtime.engine-patching" || g.From != demarc.HeldByProvider || g.To != demarc.HeldByCustomer || g.Count != 2 || !g.ToUs || g.Setting != "auto_minor_upgrade: true → false" {
+	if g.Duty != "runtime.engine-patching" || g.From != demarc.HeldByProvider || g.To != demarc.HeldByCustomer || g.Count != 2 || !g.ToUs || g.Setting != "auto_minor_upgrade: true → false" || g.Cause != demarc.CauseSetting {
 		t.Errorf("got %+v", g)
 	}
 	var out bytes.Buffer

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"time"
 )
 
 // Stats says how much a store holds.
@@ -30,7 +32,7 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		from string
 		to   *int64
 	}{
-		{"organizations", &out.Organizations}, {"scans", &out.Scans}, {"resources WHERE ended IS NULL", &out.Resources}, {"resources", &out.Versions}, {"standings", &out.Standings},
+		{"organizations", &out.Organizations}, {"scans WHERE pruned = 0", &out.Scans}, {"resources WHERE ended IS NULL", &out.Resources}, {"resources", &out.Versions}, {"standings", &out.Standings},
 		{"assignments", &out.Assignments}, {"verdicts", &out.Verdicts}, {"places", &out.Places}, {"moves", &out.Moves}, {"findings", &out.Findings}, {"declarations", &out.Declarations}, {"audit", &out.AuditEntries},
 	} {
 		if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM "+c.from).Scan(c.to); err != nil {
@@ -48,4 +50,59 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 		return fmt.Errorf("back up %s: %w", s.name, s.explain(err))
 	}
 	return nil
+}
+
+// Prune forgets the oldest scans of an organization but for the latest keep ones, as long as they finished before a time;
+// the zero time asks for no age. It returns how many it forgot. What only they showed goes with them: versions that had
+// ended, moves, resolved findings. What is open, the declarations and the audit log stay.
+func (s *Store) Prune(ctx context.Context, organization, actor string, keep int, before time.Time, now time.Time) (forgotten int64, err error) {
+	keep = max(keep, 1)
+	end := int64(1<<63 - 1)
+	if !before.IsZero() {
+		end = micros(before)
+	}
+	err = s.writing(ctx, func(ctx context.Context, t *tx) error {
+		org, err := t.organizationFor(ctx, organization)
+		if err != nil {
+			return err
+		}
+		// The first scan that stays: none of the latest is forgotten, and none behind one that is young enough.
+		var first sql.NullInt64
+		err = t.conn.QueryRowContext(ctx, `SELECT min(id) FROM scans WHERE organization = $1 AND pruned = 0 AND (finished >= $2 OR id >= (SELECT min(id) FROM (SELECT id FROM scans WHERE organization = $1 AND pruned = 0 ORDER BY id DESC LIMIT $3) AS l))`, org, end, keep).Scan(&first)
+		if err != nil || !first.Valid {
+			return err
+		}
+		for _, query := range []string{
+			`DELETE FROM resources WHERE organization = $1 AND ended <= $2`,
+			`DELETE FROM moves WHERE organization = $1 AND scan < $2`,
+			`DELETE FROM findings WHERE organization = $1 AND resolved < $2`,
+			`DELETE FROM unlooked WHERE organization = $1 AND ended <= $2`,
+			// Numbers are never given twice, so the last of each stays.
+			`DELETE FROM standings WHERE organization = $1 AND id < (SELECT max(id) FROM standings) AND id NOT IN (SELECT standing FROM resources WHERE organization = $1) AND $2 > 0`,
+			`DELETE FROM contents WHERE organization = $1 AND digest NOT IN (SELECT catalog FROM scans WHERE organization = $1 AND id >= $2) AND digest NOT IN (SELECT estate FROM scans WHERE organization = $1 AND id >= $2)`,
+		} {
+			if err := t.exec(ctx, query, org, first.Int64); err != nil {
+				return err
+			}
+		}
+		res, err := t.conn.ExecContext(ctx, `UPDATE scans SET pruned = 1, sources = '[]' WHERE organization = $1 AND pruned = 0 AND id < $2`, org, first.Int64)
+		if err != nil {
+			return err
+		}
+		if forgotten, err = res.RowsAffected(); err != nil || forgotten == 0 {
+			return err
+		}
+		return audit(ctx, t, now.UTC().Truncate(time.Microsecond), organization, actor, "prune", fmt.Sprintf("scans before %d", first.Int64), fmt.Sprintf(`{"scans":%d}`, forgotten))
+	})
+	if err != nil || forgotten == 0 {
+		return 0, err
+	}
+	s.mu.Lock()
+	for at := range s.snapshots {
+		if at.Organization == organization {
+			delete(s.snapshots, at)
+		}
+	}
+	s.mu.Unlock()
+	return forgotten, s.explain(s.dialect.compact(ctx, s.write))
 }

@@ -31,6 +31,8 @@ type dialect interface {
 	load(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error
 	// settle is called after much was written.
 	settle(ctx context.Context, db *sql.DB) error
+	// compact gives back the space of what was deleted.
+	compact(ctx context.Context, db *sql.DB) error
 	// size returns how many bytes the store takes on its disk.
 	size(ctx context.Context, db *sql.DB) (int64, error)
 	backup(ctx context.Context, db *sql.DB, path string) error

@@ -38,6 +38,8 @@ type interner struct {
 	facts                                                                       []byte
 }
 
+const maxAddresses = 200_000
+
 // outcomeKey is what an outcome is made of.
 type outcomeKey struct {
 	assignment, verdict int64
@@ -226,6 +228,9 @@ func (in *interner) standing(ctx context.Context, s *demarc.Standing) (int64, er
 		if err := in.newStandings.add(ctx, in.t, id, in.org, body); err != nil {
 			return 0, err
 		}
+	}
+	if len(in.standingAt) >= maxAddresses { // most resources may have one of their own
+		clear(in.standingAt)
 	}
 	in.standingAt[key] = id
 	return id, nil

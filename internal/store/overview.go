@@ -463,7 +463,7 @@ func (s *Store) trendPoints(ctx context.Context, org int64, period demarc.Period
 		until = micros(period.Until)
 	}
 	points := []demarc.TrendPoint{}
-	rows, err := s.read.QueryContext(ctx, `SELECT id, finished, as_of FROM scans WHERE organization = $1 AND finished >= $2 AND finished <= $3 ORDER BY id`, org, micros(period.Since), until)
+	rows, err := s.read.QueryContext(ctx, `SELECT id, finished, as_of FROM scans WHERE organization = $1 AND pruned = 0 AND finished >= $2 AND finished <= $3 ORDER BY id`, org, micros(period.Since), until)
 	err = each(rows, err, func(r *sql.Rows) error {
 		var p demarc.TrendPoint
 		var at, asOf int64

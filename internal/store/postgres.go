@@ -126,6 +126,11 @@ func (d *postgres) settle(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
+func (d *postgres) compact(ctx context.Context, db *sql.DB) error {
+	_, err := db.ExecContext(ctx, "VACUUM ANALYZE resources")
+	return err
+}
+
 func (d *postgres) size(ctx context.Context, db *sql.DB) (int64, error) {
 	var total int64
 	err := db.QueryRowContext(ctx, `SELECT pg_database_size(current_database())`).Scan(&total)

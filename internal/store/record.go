@@ -23,9 +23,10 @@ type Recording struct {
 	Sources    []demarc.SourceStatus
 	// Whole says that the inputs are everything there is: what they do not have is gone, wherever it was, unless its
 	// source is incomplete. Otherwise only those places were looked at of which something was delivered.
-	Whole   bool
-	Catalog []byte // the catalog and the estate that were used, as Content gives them back
-	Estate  []byte
+	Whole bool
+	// Catalog and Estate make what Content gives back for the digests of Run; they are called if the store does not have
+	// it yet, and nil for nothing.
+	Catalog, Estate func() ([]byte, error)
 	// Check is called when the answers have ended. Its error discards the scan: answers may end early.
 	Check func() error
 }
@@ -131,12 +132,23 @@ func (s *Store) newWriter(ctx context.Context, t *tx, r *Recording) (*writer, er
 	}
 	for _, c := range []struct {
 		kind, digest string
-		data         []byte
+		make         func() ([]byte, error)
 	}{{ContentCatalog, r.Run.Catalog, r.Catalog}, {ContentEstate, r.Run.Estate, r.Estate}} {
-		if c.digest == "" || c.data == nil {
+		if c.digest == "" || c.make == nil {
 			continue
 		}
-		if err := t.exec(ctx, `INSERT INTO contents (organization, kind, digest, data) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, w.org, c.kind, c.digest, c.data); err != nil {
+		var has int
+		if err := t.conn.QueryRowContext(ctx, `SELECT count(*) FROM contents WHERE organization = $1 AND kind = $2 AND digest = $3`, w.org, c.kind, c.digest).Scan(&has); err != nil {
+			return nil, err
+		}
+		if has > 0 {
+			continue
+		}
+		data, err := c.make()
+		if err != nil {
+			return nil, fmt.Errorf("keep the %s: %w", c.kind, err)
+		}
+		if err := t.exec(ctx, `INSERT INTO contents (organization, kind, digest, data) VALUES ($1, $2, $3, $4)`, w.org, c.kind, c.digest, data); err != nil {
 			return nil, err
 		}
 	}
@@ -367,8 +379,8 @@ func (w *writer) finish(ctx context.Context) (demarc.Scan, error) {
 		return w.scan, err
 	}
 	c := &w.scan
-	err = w.t.exec(ctx, `INSERT INTO scans (id, organization, finished, as_of, catalog, estate, documents, incomplete, resources, stale, added, changed, removed, moves, opened, resolved, sources)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+	err = w.t.exec(ctx, `INSERT INTO scans (id, organization, finished, as_of, catalog, estate, documents, incomplete, resources, stale, added, changed, removed, moves, opened, resolved, sources, pruned)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 0)`,
 		int64(c.ID), w.org, micros(c.Finished), micros(c.AsOf), c.Catalog, c.Estate, c.Documents, bit(c.Incomplete), c.Resources, c.Stale, c.Added, c.Changed, c.Removed, c.Moves, c.Opened, c.Resolved, string(sources))
 	if err != nil {
 		return w.scan, err

@@ -38,7 +38,7 @@ func latest(ctx context.Context, conn *sql.Conn, org int64) (demarc.Scan, error)
 // Organizations returns those whose history the store has, by name.
 func (s *Store) Organizations(ctx context.Context) ([]demarc.Organization, error) {
 	out := []demarc.Organization{}
-	rows, err := s.read.QueryContext(ctx, `SELECT name, (SELECT count(*) FROM scans WHERE organization = o.id) FROM organizations o ORDER BY name`)
+	rows, err := s.read.QueryContext(ctx, `SELECT name, (SELECT count(*) FROM scans WHERE organization = o.id AND pruned = 0) FROM organizations o ORDER BY name`)
 	err = each(rows, err, func(r *sql.Rows) error {
 		var o demarc.Organization
 		if err := r.Scan(&o.Name, &o.Scans); err != nil {
@@ -66,10 +66,10 @@ func (s *Store) Scans(ctx context.Context, organization string, page demarc.Page
 	if err != nil {
 		return out, err
 	}
-	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM scans WHERE organization = $1`, org).Scan(&out.Total); err != nil {
+	if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM scans WHERE organization = $1 AND pruned = 0`, org).Scan(&out.Total); err != nil {
 		return out, s.explain(err)
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT `+scanColumns+` FROM scans WHERE organization = $1 AND id < $2 ORDER BY id DESC LIMIT $3`, org, before, page.Size()+1)
+	rows, err := s.read.QueryContext(ctx, `SELECT `+scanColumns+` FROM scans WHERE organization = $1 AND pruned = 0 AND id < $2 ORDER BY id DESC LIMIT $3`, org, before, page.Size()+1)
 	err = each(rows, err, func(r *sql.Rows) error {
 		c, err := readScan(r, organization)
 		out.Items = append(out.Items, c)
@@ -92,7 +92,7 @@ func (s *Store) Scan(ctx context.Context, at demarc.At) (demarc.Scan, error) {
 }
 
 func (s *Store) scan(ctx context.Context, org int64, at demarc.At) (demarc.Scan, error) {
-	c, err := readScan(s.read.QueryRowContext(ctx, `SELECT `+scanColumns+` FROM scans WHERE organization = $1 AND ($2 = 0 OR id = $2) ORDER BY id DESC LIMIT 1`, org, int64(at.Scan)), at.Organization)
+	c, err := readScan(s.read.QueryRowContext(ctx, `SELECT `+scanColumns+` FROM scans WHERE organization = $1 AND pruned = 0 AND ($2 = 0 OR id = $2) ORDER BY id DESC LIMIT 1`, org, int64(at.Scan)), at.Organization)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) && at.Scan == 0:
 		return c, fmt.Errorf("%w: %s has no scan of %q", demarc.ErrNotFound, s.name, at.Organization)

@@ -230,6 +230,13 @@ func (d *sqlite) settle(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
+func (d *sqlite) compact(ctx context.Context, db *sql.DB) error {
+	if _, err := db.ExecContext(ctx, "VACUUM"); err != nil {
+		return err
+	}
+	return d.settle(ctx, db)
+}
+
 func (d *sqlite) size(context.Context, *sql.DB) (int64, error) {
 	var total int64
 	for _, suffix := range []string{"", "-wal"} {

@@ -56,7 +56,7 @@ func Write(w io.Writer, _ demarc.Run, answers iter.Seq[*demarc.Answer]) error {
 				strings.Join(parts, " "), url,
 			}
 			for k := range row {
-				row[k] = inert(row[k])
+				row[k] = Inert(row[k])
 			}
 			if err := out.Write(row); err != nil {
 				return err
@@ -67,8 +67,8 @@ func Write(w io.Writer, _ demarc.Run, answers iter.Seq[*demarc.Answer]) error {
 	return out.Error()
 }
 
-// inert keeps a spreadsheet from evaluating a cell.
-func inert(s string) string {
+// Inert keeps a spreadsheet from evaluating a cell.
+func Inert(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return "'" + s
 	}

@@ -102,7 +102,7 @@ func Summary(out io.Writer, s *report.Summary, checkTitle func(string) string) e
 }
 
 // Moves writes moves of the line as a comment for a pull request.
-func Moves(out io.Writer, groups []report.MoveGroup, added, removed int) error {
+func Moves(out io.Writer, groups []demarc.MoveGroup, added, removed int) error {
 	w := &writer{w: out}
 	if len(groups) == 0 {
 		w.line("**The line does not move.** No duty of a resource that is on both sides changes hands (%d new resources, %d gone).", added, removed)
@@ -110,11 +110,27 @@ func Moves(out io.Writer, groups []report.MoveGroup, added, removed int) error {
 	}
 	w.line("### This change moves the line of responsibility")
 	w.line("")
+	told := false
+	for _, g := range groups {
+		if g.ToUs {
+			told = true
+			why := ""
+			if g.Setting != "" {
+				why = ", because of " + Escape(g.Setting)
+			}
+			w.line("- It gives you **%s** on %d × %s%s.", Escape(string(g.Duty)), g.Count, Escape(string(g.Service)), why)
+		}
+	}
+	if told {
+		w.line("")
+	}
 	var rows [][]string
 	for _, g := range groups {
 		rows = append(rows, []string{string(g.Duty), string(g.From) + " → " + string(g.To), itoa(g.Count) + " × " + string(g.Service), g.Setting, g.Because})
 	}
 	w.table([]string{"duty", "from → to", "resources", "setting", "because"}, rows)
-	w.line("%d new resources, %d gone.", added, removed)
+	if added+removed > 0 {
+		w.line("%d new resources, %d gone.", added, removed)
+	}
 	return w.err
 }

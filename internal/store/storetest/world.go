@@ -79,7 +79,8 @@ func (w *World) Recording() store.Recording {
 		Run:      demarc.Run{Organization: w.Organization, Catalog: w.Catalog, Estate: w.Estate, AsOf: w.Day, Documents: int64(len(w.Things))},
 		Finished: w.Day.Add(6 * time.Hour), Actor: "test",
 		Sources: []demarc.SourceStatus{{Name: "east", Complete: true}, {Name: "west", Complete: true}},
-		Catalog: []byte("the catalog"), Estate: []byte("the estate"),
+		Catalog: func() ([]byte, error) { return []byte("the catalog"), nil },
+		Estate:  func() ([]byte, error) { return []byte("the estate"), nil },
 	}
 }
 

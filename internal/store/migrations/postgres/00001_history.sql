@@ -25,7 +25,8 @@ CREATE TABLE scans (
     moves        BIGINT NOT NULL,
     opened       BIGINT NOT NULL,
     resolved     BIGINT NOT NULL,
-    sources      TEXT    NOT NULL -- JSON
+    sources      TEXT    NOT NULL, -- JSON
+    pruned       BIGINT  NOT NULL  -- only its time is left
 );
 CREATE INDEX scans_organization ON scans (organization, id);
 

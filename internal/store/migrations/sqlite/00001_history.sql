@@ -25,7 +25,8 @@ CREATE TABLE scans (
     moves        INTEGER NOT NULL,
     opened       INTEGER NOT NULL,
     resolved     INTEGER NOT NULL,
-    sources      TEXT    NOT NULL -- JSON
+    sources      TEXT    NOT NULL, -- JSON
+    pruned       INTEGER NOT NULL  -- only its time is left
 );
 CREATE INDEX scans_organization ON scans (organization, id);
 

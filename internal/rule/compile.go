@@ -10,27 +10,10 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common"
 	celast "cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/cost"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 
 	"github.com/demarc/demarc/internal/suggest"
-)
-
-// The limits on an expression.
-const (
-	MaxLength  = 4000        // characters
-	MaxNesting = 50          // levels of the syntax tree
-	MaxLoops   = 3           // exists, all, filter and map within each other
-	MaxCost    = 100_000_000 // in CEL's units, of some 10 ns each, at the sizes below
-)
-
-// The sizes that the cost of an expression is estimated at. A list may be longer; evaluation counts its own
-// steps then, and stops at MaxCost.
-const (
-	maxElements = 1000 // of a list
-	maxNested   = 100  // of a list that is a field of a record
-	maxText     = 100  // characters of a string
 )
 
 // compiler finds the mistakes of one expression.
@@ -305,40 +288,6 @@ func (c *compiler) report(a *celast.AST, e celast.Expr, offset int, msg string) 
 		return
 	}
 	c.errs = append(c.errs, c.src.at(at.Line()-1, at.Column()+offset, msg))
-}
-
-// limitCost reports an expression that may take too long.
-func (c *compiler) limitCost(checked *cel.Ast) {
-	estimate, err := c.env.EstimateCost(checked, sizes{})
-	switch {
-	case err != nil:
-		c.errs = append(c.errs, c.src.at(0, 0, "estimate the cost: "+err.Error()))
-	case estimate.Max > MaxCost:
-		c.errs = append(c.errs, c.src.at(0, 0, fmt.Sprintf(
-			"expression may cost %d for lists of %d, the limit is %d: nest fewer lists", estimate.Max, maxElements, MaxCost)))
-	}
-}
-
-// sizes estimates what CEL cannot see: how long values are, and what our functions cost.
-type sizes struct{}
-
-func (sizes) EstimateSize(node cost.AstNode) *cost.SizeEstimate {
-	longest := uint64(maxText)
-	switch kind := node.Type().Kind(); {
-	case (kind == types.ListKind || kind == types.MapKind) && slices.Contains(node.Path(), "@items"):
-		longest = maxNested
-	case kind == types.ListKind || kind == types.MapKind:
-		longest = maxElements
-	}
-	size := cost.RangedSizeEstimate(0, longest)
-	return &size
-}
-
-func (sizes) EstimateCallCost(function, _ string, _ *cost.AstNode, _ []cost.AstNode) *cost.CallEstimate {
-	if units, ok := functionCosts[function]; ok {
-		return cost.NewCallEstimate(cost.FixedCostEstimate(units), nil)
-	}
-	return nil
 }
 
 // children returns the expressions directly below e.

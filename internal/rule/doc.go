@@ -23,6 +23,6 @@
 //
 // Package policy says what each of these means.
 //
-// What an evaluation may cost is bounded: by an estimate when the expression is compiled, and by counting where a
-// list is longer than was estimated.
+// What an evaluation may cost is bounded: by an estimate when the expression is compiled, and by counting its steps where
+// lists and texts are so large that it may take more than some tenths of a second. The pattern of matches is bounded too.
 package rule

@@ -169,22 +169,10 @@ func (e *Env) atom(env *cel.Env, checked *celast.AST, x celast.Expr, want demarc
 	if a := e.atoms[key]; a != nil && a.want == want {
 		return a
 	}
-	a := &Atom{want: want, lifecycles: e.lifecycles}
-	a.run, a.bounded = programs(env, checked, x)
+	a := &Atom{want: want, lifecycles: e.lifecycles, programs: newPrograms(env, checked, x)}
 	a.bind(x, e.facts, records)
 	e.atoms[key] = a
 	return a
-}
-
-// programs returns what evaluates a part of a checked expression, and what does the same counting its steps, which
-// takes twice as long. Each is made when it is first needed.
-func programs(env *cel.Env, checked *celast.AST, x celast.Expr) (run, bounded func() (cel.Program, error)) {
-	part := celast.NewCheckedAST(celast.NewAST(x, checked.SourceInfo()), checked.TypeMap(), checked.ReferenceMap())
-	run = sync.OnceValues(func() (cel.Program, error) { return env.PlanProgram(part, cel.EvalOptions(cel.OptOptimize)) })
-	bounded = sync.OnceValues(func() (cel.Program, error) {
-		return env.PlanProgram(part, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(MaxCost))
-	})
-	return run, bounded
 }
 
 // wanted reports whether a result of CEL type got can be a value of type want. An empty list literal is a list of

@@ -1,4 +1,4 @@
 package rule
 
 // ByCEL reports whether it takes CEL to answer a question.
-func ByCEL(q *Question) bool { return q.run != nil }
+func ByCEL(q *Question) bool { return q.programs.plain != nil }

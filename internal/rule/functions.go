@@ -38,9 +38,12 @@ var functionNames = []string{
 // functionCosts says what our functions cost at most, in CEL's units.
 var functionCosts = map[string]uint64{
 	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, supportOf: 200, "lowerAscii": 10,
-	"policyIsPublic": 2000, "policyIsAdmin": 2000, "policyAllows": 2000, "policyEscalations": 5000, "policyOutsiders": 2000,
-	"policyUnbound": 2000, "policyDeputies": 2000, "policyGrants": 2000,
+	"policyIsPublic": policyCost, "policyIsAdmin": policyCost, "policyAllows": policyCost, "policyEscalations": 5000, "policyOutsiders": policyCost,
+	"policyUnbound": policyCost, "policyDeputies": policyCost, "policyGrants": policyCost,
 }
+
+// policyCost is what it costs to read an ordinary policy and to ask it something.
+const policyCost = 2000
 
 // baseEnv is what every environment shares: functions, macros and limits.
 var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
@@ -53,6 +56,7 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.CrossTypeNumericComparisons(true),
 		cel.ParserExpressionSizeLimit(MaxLength),
 		cel.ParserRecursionLimit(MaxNesting),
+		cel.RegexProgramSizeLimit(MaxPattern),
 		cel.ASTValidators(
 			cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateRegexLiterals(),
 			cel.ValidateHomogeneousAggregateLiterals(), cel.ValidateComprehensionNestingLimit(MaxLoops),

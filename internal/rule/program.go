@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/functions"
 	"cel.dev/cel-go/common/types"
@@ -38,9 +37,8 @@ type part struct {
 // Atom is an expression without && and so on at its top. Equal atoms of one Env are one. It is immutable and safe for
 // concurrent use.
 type Atom struct {
-	want    demarc.Type
-	run     func() (cel.Program, error)
-	bounded func() (cel.Program, error) // the same, counting its steps; for lists longer than was estimated
+	want     demarc.Type
+	programs programs
 
 	lifecycles Lifecycles
 
@@ -222,14 +220,6 @@ func (a *Atom) Facts() []string { return a.names }
 
 // Eval evaluates the atom, as Program.Eval does.
 func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
-	program := a.run
-	if manyElements(facts) {
-		program = a.bounded
-	}
-	run, err := program()
-	if err != nil {
-		return Result{Err: err}
-	}
 	e := evaluations.Get().(*evaluation)
 	e.atom, e.facts, e.asOf = a, facts, asOf
 	e.values = slices.Grow(e.values[:0], len(a.vars))[:len(a.vars)]
@@ -238,7 +228,7 @@ func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	// CEL knows unknowns itself: a variable may resolve to a types.Unknown, wherever it is used. The other way,
 	// cel.PartialVars with a pattern per unknown fact, makes every variable's lookup match the patterns, and cannot
 	// say that a field of one record is unknown and the same field of the next is not.
-	out, _, err := run.Eval(e)
+	out, err := a.programs.eval(sizeOf(facts), e)
 	if err != nil {
 		return Result{Err: err}
 	}
@@ -258,26 +248,6 @@ func (a *Atom) missing(u *types.Unknown) []string {
 		names = append(names, a.names[id])
 	}
 	return names
-}
-
-// manyElements reports whether the facts hold more elements than the cost of an expression is estimated at.
-func manyElements(facts []demarc.Fact) bool {
-	n := 0
-	for _, f := range facts {
-		elements := f.Value.Elements()
-		if n += len(elements); n > maxElements {
-			return true
-		}
-		if f.Value.Type() != demarc.TypeRecords {
-			continue
-		}
-		for _, e := range elements {
-			for _, x := range e.Fields() {
-				n += len(x.Elements())
-			}
-		}
-	}
-	return n > maxElements
 }
 
 // evaluation gives CEL the variables of one Eval. It implements interpreter.FunctionActivation.

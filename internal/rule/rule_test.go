@@ -409,6 +409,8 @@ func TestLimits(t *testing.T) {
 		{"lists", strings.Repeat("[", 500) + strings.Repeat("]", 500), "nested more than 50 levels deep"},
 		{"signs", strings.Repeat("!(", 300) + "true" + strings.Repeat(")", 300), "nested more than 50 levels deep"},
 		{"conditions", strings.Repeat("true ? true : ", 280) + "true", "nested more than 50 levels deep"},
+		{"a pattern", "facts.engine.matches('(abcdefghij){900}')", "regex program size"},
+		{"three loops over one list", "facts.zones.exists(a, facts.zones.exists(b, facts.zones.exists(c, a + b == c)))", "nest fewer lists"},
 		{"loops", "[1].exists(a, [1].exists(b, [1].exists(c, [1].exists(d, true))))", "more than 3 of exists, all, filter and map within each other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -422,23 +424,40 @@ func TestLimits(t *testing.T) {
 	compile(t, env(t), wide, demarc.TypeBool)
 }
 
-// A list longer than the cost was estimated at is counted through, and given up on where it takes too long.
-func TestLongLists(t *testing.T) {
-	list := func(prefix string) demarc.Value {
-		elements := make([]demarc.Value, 100_000)
+// Facts that are larger than the cost was estimated at are counted through, and given up on where it takes too long.
+func TestLargeFacts(t *testing.T) {
+	list := func(n int, prefix string) demarc.Value {
+		elements := make([]demarc.Value, n)
 		for i := range elements {
 			elements[i] = demarc.String(fmt.Sprint(prefix, i))
 		}
 		return demarc.List(demarc.TypeStrings, elements...)
 	}
-	once := compile(t, env(t), `facts.zones.all(z, z != 'a')`, demarc.TypeBool)
-	if got := once.Eval(facts{"zones": list("zone")}.of(once), asOf); !got.True() {
-		t.Errorf("100,000 elements, looked at once: %+v, want true", got)
-	}
-	squared := compile(t, env(t), `facts.zones.all(z, !(z in facts.cidrs))`, demarc.TypeBool)
-	got := squared.Eval(facts{"zones": list("zone"), "cidrs": list("cidr")}.of(squared), asOf)
-	if got.Known() || got.Err == nil || !strings.Contains(got.Err.Error(), "cost limit exceeded") {
-		t.Errorf("100,000 elements, each compared with each: %+v, want an error", got)
+	text := demarc.String(strings.Repeat("a", 1<<20))
+	policy := `{"Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "` + strings.Repeat("x", 60_000) + `"}}`
+	policies := demarc.List(demarc.TypeStrings, slices.Repeat([]demarc.Value{demarc.String(policy)}, 1000)...)
+	const enough = "it takes more than 10000000 steps"
+	for _, tt := range []struct {
+		name, expr string
+		facts      facts
+		want       string // true, or an error
+	}{
+		{"each looked at once", `facts.zones.all(z, z != 'a')`, facts{"zones": list(100_000, "zone")}, "true"},
+		{"each compared with each", `facts.zones.all(z, !(z in facts.cidrs))`, facts{"zones": list(100_000, "zone"), "cidrs": list(100_000, "cidr")}, enough},
+		{"a few compared with each", `facts.zones.all(z, !(z in facts.cidrs))`, facts{"zones": list(10, "zone"), "cidrs": list(10_000, "cidr")}, "true"},
+		{"a long text", `facts.engine.contains('b') == false`, facts{"engine": text}, "true"},
+		{"a long text, searched for each of many", `facts.zones.all(z, !facts.engine.contains(z))`, facts{"engine": text, "zones": list(900, "zone")}, enough},
+		{"a long text, matched for each of many", `facts.zones.all(z, !facts.engine.matches('(a|aa)+$b') || z == '')`, facts{"engine": text, "zones": list(900, "zone")}, enough},
+		{"texts without end", `size(facts.zones.map(a, facts.cidrs.map(b, a + b + facts.engine))) > 0`, facts{"engine": demarc.String(strings.Repeat("a", 5000)), "zones": list(400, "zone"), "cidrs": list(400, "cidr")}, enough},
+		{"many long policies", `facts.zones.all(z, !policyIsAdmin(z))`, facts{"zones": policies}, enough},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := compile(t, env(t), tt.expr, demarc.TypeBool)
+			got := p.Eval(tt.facts.of(p), asOf)
+			if tt.want == "true" && !got.True() || tt.want != "true" && (got.Err == nil || !strings.Contains(got.Err.Error(), tt.want)) {
+				t.Errorf("Eval = %v, %.300v, want %s", got.Value, got.Err, tt.want)
+			}
+		})
 	}
 }
 

@@ -46,9 +46,9 @@ type Question struct {
 	Variable string   // the one that it reads: "account", or "tags.team"; "" if it reads several
 	Is       []string // it asks whether the variable is one of these; nil if it asks anything else
 
-	of           func(text, part string) bool // it asks this of the variable and part; nil if CEL knows
-	part         string
-	run, bounded func() (cel.Program, error)
+	of       func(text, part string) bool // it asks this of the variable and part; nil if CEL knows
+	part     string
+	programs programs
 }
 
 // CompileWhere compiles a condition over provider, source, account, region, service, type, name, id and tags.
@@ -73,8 +73,7 @@ func CompileWhere(src Source) (*Where, error) {
 	w.formula = split(checked.NativeRep().Expr(), func(x celast.Expr) Formula {
 		q, not := newQuestion(x)
 		if q == nil {
-			q = &Question{Variable: onlyVariable(x)}
-			q.run, q.bounded = programs(env, checked.NativeRep(), x)
+			q = &Question{Variable: onlyVariable(x), programs: newPrograms(env, checked.NativeRep(), x)}
 		}
 		w.questions = append(w.questions, q)
 		f := Formula{atom: len(w.questions) - 1}
@@ -146,20 +145,15 @@ func (q *Question) Ask(r *demarc.Resource) Truth {
 	case q.of != nil:
 		return truth(q.of(ValueOf(r, q.Variable), q.part))
 	}
-	program := q.run
-	if len(r.Tags) > 2*maxElements && r.Tags.Len() > maxElements {
-		program = q.bounded
+	s := size{text: max(len(r.ID), len(r.Name), len(r.Account), len(r.Tags))}
+	if len(r.Tags) > 2*fewElements {
+		s.elements = r.Tags.Len()
 	}
-	run, err := program()
+	out, err := q.programs.eval(s, (*resourceVars)(r))
 	if err != nil {
 		return Failed
 	}
-	switch out, _, err := run.Eval((*resourceVars)(r)); {
-	case err != nil:
-		return Failed
-	default:
-		return truth(out == types.True)
-	}
+	return truth(out == types.True)
 }
 
 func truth(b bool) Truth {

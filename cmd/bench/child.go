@@ -141,17 +141,18 @@ func (r *reading) measure(ctx context.Context, c scan.Config) (*scan.Result, err
 	if err != nil {
 		return nil, err
 	}
+	for f := range result.Findings() { // resources are judged as they are gone through
+		r.Conditions += int64(len(f.Item.Service.Lines) + len(f.Item.Service.Checks))
+	}
 	r.Wall, r.CPU = time.Since(begin), processorTime()-cpu
 	runtime.ReadMemStats(&after)
 	r.Allocations, r.Allocated = after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc
 	r.LiveMemory = after.HeapAlloc
 	r.Documents, r.Resources = result.Documents, result.Resources
-	r.Incomplete = result.Incomplete()
+	r.Incomplete, r.Spilled = result.Incomplete(), result.Spilled
 	r.Unknown = int64(result.Notes.Count[demarc.NoteUnclassified])
 	r.Failed = map[string]int{}
 	for f := range result.Findings() {
-		svc := f.Item.Service
-		r.Conditions += int64(len(svc.Lines) + len(svc.Checks))
 		for i := range f.Checks {
 			if c := &f.Checks[i]; c.Result == demarc.CheckFail {
 				r.Failed[c.ID]++

@@ -37,8 +37,8 @@ func burden(dir string, services []*rulebook.Service, conditions int) error {
 		atoms := atomsOf(s)
 		if len(s.Types) > 0 && hasDialect(s, demarc.AWSConfig) {
 			add(member(root, "facts", yaml.MappingNode), everyItem)
-			atoms = append(atoms, "facts.bench_region.startsWith('eu-')", "facts.bench_region == 'us-east-1'", "facts.bench_zone != ''", "facts.bench_name.contains('-api-')",
-				"facts.bench_name.size() < 24", "facts.bench_version == '1.3'", "ageDays(facts.bench_captured) < 30")
+			atoms = append(atoms, "facts.bench_region.startsWith('eu-')", "facts.bench_region == 'us-east-1'", "facts.bench_zone != ''", "facts.bench_zone.endsWith('a')",
+				"facts.bench_account.startsWith('1')", "facts.bench_version == '1.3'", "facts.bench_status == 'OK'", "facts.bench_status.startsWith('Resource')")
 		}
 		atoms = slices.DeleteFunc(atoms, func(atom string) bool {
 			return slices.ContainsFunc(s.Checks, func(c *rulebook.Check) bool { return strings.Contains(c.Pass.Text, atom) })
@@ -65,9 +65,9 @@ var benchDuties = []string{"data.encryption-configuration", "network.exposure", 
 const everyItem = `
 bench_region: {type: string, about: The region., awsconfig: awsRegion}
 bench_zone: {type: string, about: The zone., awsconfig: availabilityZone}
-bench_name: {type: string, about: The name., awsconfig: resourceName}
+bench_account: {type: string, about: The account., awsconfig: awsAccountId}
 bench_version: {type: string, about: The version of the format., awsconfig: configurationItemVersion}
-bench_captured: {type: time, about: When it was captured., awsconfig: configurationItemCaptureTime}
+bench_status: {type: string, about: How it was recorded., awsconfig: configurationItemStatus}
 `
 
 func hasDialect(s *rulebook.Service, d demarc.Dialect) bool {

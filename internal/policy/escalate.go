@@ -36,6 +36,34 @@ func (s *steps) allows(p *Policy, action string, ctx Context) bool {
 	}) && !s.denies(p, action)
 }
 
+// Services returns the services of which the policy allows everything on every resource, without a condition that limits it:
+// "s3", and "*" for all. It is sorted, each once.
+func (p *Policy) Services() []string {
+	s := newSteps()
+	var out []string
+	for i := range p.statements {
+		st := &p.statements[i]
+		if st.deny || !st.everyResource() || !st.unconditional(s, nil) {
+			continue
+		}
+		if st.notAction {
+			out = append(out, "*")
+			continue
+		}
+		for _, a := range st.actions {
+			service, rest, _ := strings.Cut(a, ":")
+			if strings.Trim(a, "*:") == "" {
+				service, rest = "*", "*"
+			}
+			if rest == "*" && !s.denies(p, a) {
+				out = append(out, service)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // denies reports whether an action is denied to everybody, everywhere, without a condition.
 func (s *steps) denies(p *Policy, action string) bool {
 	return slices.ContainsFunc(p.statements, func(st statement) bool {

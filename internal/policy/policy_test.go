@@ -401,3 +401,23 @@ func TestHostilePolicies(t *testing.T) {
 		_ = p.Sentences()
 	}
 }
+
+func TestServices(t *testing.T) {
+	for policy, want := range map[string]string{
+		`{"Effect": "Allow", "Action": ["s3:*", "sqs:Get*", "EC2:*"], "Resource": "*"}`:                                            "ec2 s3",
+		`{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::logs"}`:                                                   "",
+		`{"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}`:    "",
+		`{"Effect": "Allow", "Action": "*:*", "Resource": "*"}`:                                                                    "*",
+		`{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}`:                                                               "*",
+		`{"Effect": "Allow", "Action": ["s3:*", "sqs:*"], "Resource": "*"}, {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}`: "sqs",
+		`{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}`:                                                                    "",
+	} {
+		p, err := Parse(statements(policy))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(p.Services(), " "); got != want {
+			t.Errorf("Services of %s = %q, want %q", policy, got, want)
+		}
+	}
+}

@@ -16,6 +16,8 @@
 //	policyIsAdmin(doc)             whether it allows everything
 //	policyAllows(doc, 'iam:X')     whether it allows an action on every resource
 //	policyEscalations(doc)         the published ways in which it leads to more permissions than it gives
+//	policyEscalations(doc, limit)  the same within a permissions boundary
+//	policyServices(doc)            the services of which it allows everything
 //	policyOutsiders(doc, account)  whom it lets in from outside an account, "*" for anybody
 //	policyUnbound(doc, account)    those of them whom a trust policy asks neither for a secret nor for an organization
 //	policyDeputies(doc)            the services that it lets in without asking on whose behalf they come

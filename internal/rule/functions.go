@@ -31,7 +31,7 @@ var standard = []string{
 // functionNames lists the functions that a misspelt name may have been meant to be.
 var functionNames = []string{
 	"versionAtLeast", "openToWorld", "ageDays", supportOf,
-	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyGrants",
+	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyServices", "policyGrants",
 	"lowerAscii", "size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string", "timestamp", "duration",
 }
 
@@ -39,7 +39,7 @@ var functionNames = []string{
 var functionCosts = map[string]uint64{
 	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, supportOf: 200, "lowerAscii": 10,
 	"policyIsPublic": policyCost, "policyIsAdmin": policyCost, "policyAllows": policyCost, "policyEscalations": 5000, "policyOutsiders": policyCost,
-	"policyUnbound": policyCost, "policyDeputies": policyCost, "policyGrants": policyCost,
+	"policyUnbound": policyCost, "policyDeputies": policyCost, "policyServices": policyCost, "policyGrants": policyCost,
 }
 
 // policyCost is what it costs to read an ordinary policy and to ask it something.
@@ -74,9 +74,11 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Function(supportOf, cel.Overload("support_of", []*cel.Type{cel.StringType, cel.StringType}, cel.StringType, cel.LateFunctionBinding())),
 		policyFunction("policyIsPublic", cel.BoolType, func(p *policy.Policy) ref.Val { return boolOrError(p.Public()) }),
 		policyFunction("policyIsAdmin", cel.BoolType, func(p *policy.Policy) ref.Val { return boolOrError(p.Admin()) }),
-		policyFunction("policyEscalations", cel.ListType(cel.StringType), func(p *policy.Policy) ref.Val {
-			return textsOrError(policy.Escalations([]*policy.Policy{p}))
-		}),
+		cel.Function("policyEscalations",
+			cel.Overload("policyEscalations_document", []*cel.Type{documentType}, cel.ListType(cel.StringType), cel.UnaryBinding(escalations)),
+			cel.Overload("policyEscalations_string", []*cel.Type{cel.StringType}, cel.ListType(cel.StringType), cel.UnaryBinding(escalations)),
+			cel.Overload("policyEscalations_document_document", []*cel.Type{documentType, documentType}, cel.ListType(cel.StringType), cel.BinaryBinding(escalationsWithin))),
+		policyFunction("policyServices", cel.ListType(cel.StringType), func(p *policy.Policy) ref.Val { return textsOrError(p.Services(), nil) }),
 		policyFunction("policyDeputies", cel.ListType(cel.StringType), func(p *policy.Policy) ref.Val { return textsOrError(p.Deputies(), nil) }),
 		policyFunction("policyGrants", cel.ListType(cel.StringType), func(p *policy.Policy) ref.Val { return textsOrError(p.Sentences(), nil) }),
 		policyFunctionOf("policyAllows", cel.BoolType, func(p *policy.Policy, action string) ref.Val { return boolOrError(p.Allows(action)) }),
@@ -115,6 +117,27 @@ func policyFunctionOf(name string, result *cel.Type, f func(*policy.Policy, stri
 	return cel.Function(name,
 		cel.Overload(name+"_document", []*cel.Type{documentType, cel.StringType}, result, binding),
 		cel.Overload(name+"_string", []*cel.Type{cel.StringType, cel.StringType}, result, binding))
+}
+
+func escalations(doc ref.Val) ref.Val {
+	p, err := policiesRead.parse(documentText(doc))
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return textsOrError(policy.Escalations([]*policy.Policy{p}))
+}
+
+// escalationsWithin is escalations within a permissions boundary.
+func escalationsWithin(doc, boundary ref.Val) ref.Val {
+	p, err := policiesRead.parse(documentText(doc))
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	limit, err := policiesRead.parse(documentText(boundary))
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	return textsOrError(policy.Escalations([]*policy.Policy{p}, limit))
 }
 
 func documentText(v ref.Val) string {

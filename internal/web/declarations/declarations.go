@@ -18,8 +18,8 @@ import (
 // Book is where declarations are recorded.
 type Book interface {
 	Declarations(ctx context.Context, organization string) ([]demarc.Declaration, error)
-	Declare(ctx context.Context, organization, actor string, d demarc.Declaration) (demarc.Declaration, error)
-	Withdraw(ctx context.Context, organization, actor, id string) error
+	Declare(ctx context.Context, organization, actor string, d demarc.Declaration, now time.Time) (demarc.Declaration, error)
+	Withdraw(ctx context.Context, organization, actor, id string, now time.Time) error
 }
 
 // Log is where every change is told.
@@ -231,7 +231,7 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 	if len(e.Mistakes) > 0 {
 		return p.show(r, e, scope)
 	}
-	done, err := p.Book.Declare(r.Context(), r.At.Organization, r.Actor.Name(), d)
+	done, err := p.Book.Declare(r.Context(), r.At.Organization, r.Actor.Name(), d, r.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (p Page) withdraw(r *web.Request) (web.Response, error) {
 	if !r.Actor.May(demarc.RightDeclare, all[i].Team) {
 		return nil, web.ErrForbidden
 	}
-	if err := p.Book.Withdraw(r.Context(), r.At.Organization, r.Actor.Name(), id); err != nil {
+	if err := p.Book.Withdraw(r.Context(), r.At.Organization, r.Actor.Name(), id, r.Now()); err != nil {
 		return nil, err
 	}
 	return web.Redirect{To: r.Link("/declarations", "done", id)}, nil

@@ -84,6 +84,27 @@ type settingRow struct {
 	Known bool // the resource has it
 }
 
+// fold is some of the settings.
+type fold struct {
+	Title    string
+	Settings []settingRow
+	Open     bool
+}
+
+// Folds are the settings that may move the line, and those that only decide a check.
+func (d *resourceData) Folds() []fold {
+	move, prove := fold{Title: "Settings that may move the line", Open: true}, fold{Title: "Settings that only decide a check"}
+	for _, s := range d.Settings {
+		if len(s.Lines) > 0 {
+			move.Settings = append(move.Settings, s)
+		} else {
+			prove.Settings = append(prove.Settings, s)
+		}
+	}
+	prove.Open = move.Settings == nil
+	return []fold{move, prove}
+}
+
 type whatIf struct {
 	Setting, Value string
 	Mistake        string

@@ -407,7 +407,7 @@ func (m *Memory) Declarations(context.Context, string) ([]demarc.Declaration, er
 }
 
 // Declare records one.
-func (m *Memory) Declare(_ context.Context, organization, actor string, d demarc.Declaration) (demarc.Declaration, error) {
+func (m *Memory) Declare(_ context.Context, organization, actor string, d demarc.Declaration, _ time.Time) (demarc.Declaration, error) {
 	d.ID = "d" + strconv.Itoa(len(m.Declared)+1)
 	m.Declared = append(m.Declared, d)
 	m.record(organization, actor, string(d.Kind), d.ID)
@@ -415,10 +415,10 @@ func (m *Memory) Declare(_ context.Context, organization, actor string, d demarc
 }
 
 // Withdraw takes one back.
-func (m *Memory) Withdraw(_ context.Context, organization, actor, id string) error {
+func (m *Memory) Withdraw(_ context.Context, organization, actor, id string, now time.Time) error {
 	for i := range m.Declared {
 		if m.Declared[i].ID == id {
-			m.Declared[i].Withdrawn, m.Declared[i].WithdrawnBy = m.Of.Finished.Add(time.Hour), actor
+			m.Declared[i].Withdrawn, m.Declared[i].WithdrawnBy = now, actor
 			m.record(organization, actor, "withdraw", id)
 			return nil
 		}

@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/demarc/demarc/examples"
+	"github.com/demarc/demarc/internal/auth"
+	"github.com/demarc/demarc/internal/store"
+	"github.com/demarc/demarc/internal/web"
+	"github.com/demarc/demarc/internal/web/assumptions"
+	"github.com/demarc/demarc/internal/web/catalog"
+	"github.com/demarc/demarc/internal/web/declarations"
+	"github.com/demarc/demarc/internal/web/frameworks"
+	"github.com/demarc/demarc/internal/web/gaps"
+	"github.com/demarc/demarc/internal/web/line"
+	"github.com/demarc/demarc/internal/web/moves"
+	"github.com/demarc/demarc/internal/web/overview"
+	"github.com/demarc/demarc/internal/web/parties"
+	"github.com/demarc/demarc/internal/web/resources"
+	"github.com/demarc/demarc/internal/web/sources"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var where storeFlags
+	var address string
+	var example bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Show a store in the browser: the line, gaps, moves, and the ground of every answer",
+		Long: `Shows what a store knows as pages, to the person at this machine. They are complete without a script, ask nothing
+of any other host, and every filter is in their address.`,
+		Example: `  demarc serve --example
+  demarc assess exports/ --store demarc.db; demarc serve --store demarc.db`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			if host, _, err := net.SplitHostPort(address); err != nil || !isLoopback(host) {
+				return fmt.Errorf("--listen %q: expected a loopback address and a port, as 127.0.0.1:8377", address)
+			}
+			if example && where.place != "" {
+				return errors.New("--example shows a store of its own: leave --store out")
+			}
+			if example {
+				dir, err := a.exampleStore(ctx)
+				if err != nil {
+					return fmt.Errorf("assess the example estate: %w", err)
+				}
+				defer func() { _ = os.RemoveAll(dir) }()
+				where.place = filepath.Join(dir, exampleFile)
+			} else if !a.given(&where) {
+				return errors.New("name a store with --store, or look at the example estate with --example")
+			}
+			st, err := a.openStore(ctx, &where, store.Options{MustBe: true})
+			if err != nil {
+				return err
+			}
+			book, err := a.rulebook()
+			if err != nil {
+				return errors.Join(err, st.Close())
+			}
+			err = a.listen(ctx, address, auth.Local(a.actor(), newSite(st, newKnowledge(book, st), a.log, example)))
+			return errors.Join(err, st.Close())
+		},
+	}
+	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:8377", "`HOST:PORT` to listen on; port 0 takes any that is free")
+	where.addPlace(cmd)
+	cmd.Flags().BoolVar(&example, "example", false, "assess the example estate into a temporary store, and show that")
+	return cmd
+}
+
+// exampleFile is the name of the temporary store.
+const exampleFile = "example.db"
+
+// exampleStore makes a directory with a store of the example estate, for the caller to remove.
+func (a *app) exampleStore(ctx context.Context) (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "demarc-example-"); err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	inputs := filepath.Join(dir, "northwind")
+	inside, err := fs.Sub(examples.Northwind, "northwind")
+	if err != nil {
+		return dir, err
+	}
+	if err := os.CopyFS(inputs, inside); err != nil {
+		return dir, err
+	}
+	to, err := a.recorder(ctx, &storeFlags{place: filepath.Join(dir, exampleFile)}, true)
+	if err != nil {
+		return dir, err
+	}
+	defer func() { err = errors.Join(err, to.store.Close()) }()
+	r, err := a.pipeline(ctx, &inputFlags{recorder: to}, []string{inputs})
+	if err != nil {
+		return dir, err
+	}
+	defer r.close()
+	_, err = to.record(ctx, r)
+	return dir, err
+}
+
+// history is a store, as far as pages read and write it.
+type history interface {
+	web.History
+	overview.Counts
+	overview.Attention
+	overview.Lines
+	resources.Lister
+	resources.Reader
+	gaps.Reader
+	moves.Reader
+	declarations.Book
+	declarations.Log
+}
+
+// newSite brings the pages and what they read together.
+func newSite(h history, k *knowledge, log *slog.Logger, example bool) *web.Site {
+	return web.New(web.Config{History: h, Words: words{k}, Log: log, Version: version(), Example: example},
+		overview.Page{Counts: h, Attention: h, Lines: h},
+		line.Page{Reader: h},
+		moves.Page{Reader: h},
+		gaps.Page{Reader: h},
+		assumptions.Page{Findings: h, Beliefs: k},
+		declarations.Page{Book: h, Log: h, Scope: h},
+		resources.Page{Lister: h, Reader: h, Explainer: k},
+		parties.Page{Counts: h, Estate: k},
+		sources.Page{Counts: h, Estate: k},
+		frameworks.Page{Mapping: k, Counts: h},
+		catalog.Page{Knowledge: k, Used: h},
+	)
+}
+
+// version is the version of this program.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// listen serves until ctx ends, and then lets requests that are under way finish.
+func (a *app) listen(ctx context.Context, address string, handler http.Handler) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second, // of a page; a long download moves it on as it is taken
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	fmt.Fprintf(a.Err, "demarc: http://%s\n", l.Addr())
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := server.Shutdown(end); err != nil {
+		return errors.Join(err, server.Close())
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// isLoopback reports whether a host is this machine, by an address or a name that can be no other.
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

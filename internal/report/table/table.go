@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/mattn/go-runewidth"
 )
@@ -168,10 +169,10 @@ func sum(list []int) int {
 	return n
 }
 
-// clean takes out what would move the cursor: names come from outside.
+// clean takes out what would move the cursor or turn the order of letters: names come from outside.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return '�'
 		}
 		return r

@@ -98,6 +98,7 @@ const unclassified = "unclassified"
 type loader struct {
 	book   *Rulebook
 	faults strictyaml.Errors
+	at     pos    // what is being read
 	digest digest // of what is read, nil where nobody asks
 }
 
@@ -119,12 +120,17 @@ func (d digest) sum() []byte {
 	return all.Sum(nil)
 }
 
+// fault reports a mistake at p; what is not there has no place, and is missing from what is being read.
 func (l *loader) fault(p pos, format string, args ...any) {
+	if p.File == "" {
+		p = l.at
+	}
 	l.faults = append(l.faults, &strictyaml.Error{File: p.File, Line: p.Line, Column: p.Column, Msg: fmt.Sprintf(format, args...)})
 }
 
 // decode reads one file; false if there are mistakes in it. What could be decoded is in into all the same.
 func (l *loader) decode(system fs.FS, name string, into any) bool {
+	l.at = pos{File: name}
 	data, err := fs.ReadFile(system, name)
 	if err != nil {
 		l.fault(pos{File: name}, "read: %v", err)
@@ -225,6 +231,7 @@ func (l *loader) readServices(system fs.FS, names []string, layer int) []service
 		l.faults = append(l.faults, mistakes(d.err)...)
 		if d.err == nil || d.file.Service.Value != "" { // with its other mistakes, all at once
 			d.file.layer = layer
+			d.file.Pos.File = names[i] // one that is empty has no place
 			out = append(out, d.file)
 		}
 	}
@@ -291,6 +298,7 @@ func (l *loader) providers(system fs.FS, name string) {
 		return
 	}
 	for _, e := range f.Providers {
+		l.at = e.Pos
 		p := &Provider{ID: e.Key, Title: e.Value.Title.Value, Kind: e.Value.Kind.Value}
 		if p.Kind != "provider" && p.Kind != "private" {
 			l.fault(e.Value.Kind.Pos, "kind of provider %q is %q: want provider or private", e.Key, p.Kind)
@@ -534,6 +542,7 @@ func (l *loader) clash(ref *TypeRef, with *Place) {
 
 // link looks up what a service says of others.
 func (l *loader) link(s *Service) {
+	l.at = s.Pos
 	for i := range s.Relations {
 		r := &s.Relations[i]
 		if len(r.To) == 0 {
@@ -549,6 +558,7 @@ func (l *loader) link(s *Service) {
 }
 
 func (l *loader) service(f *serviceFile) *Service {
+	l.at = f.Pos
 	s := &Service{
 		book: l.book,
 		ID:   demarc.ServiceID(f.Service.Value), Title: f.Title.Value, About: f.About.Value, Model: l.model(f.Model),
@@ -595,6 +605,7 @@ func (l *loader) service(f *serviceFile) *Service {
 
 func (l *loader) facts(s *Service, f *serviceFile, sources map[string]*Source) {
 	for _, e := range f.Facts {
+		l.at = e.Pos
 		v := &e.Value
 		fact := Fact{Name: e.Key, About: v.About.Value, Sensitive: v.Sensitive, Values: v.Values, Via: -1, Pos: e.Pos, derive: v.Derive}
 		typ, ok := demarc.ParseType(v.Type.Value)
@@ -931,6 +942,7 @@ func (l *loader) lines(s *Service, f *serviceFile, sources map[string]*Source) {
 	seen := map[string]bool{}
 	for i := range f.Lines {
 		e := &f.Lines[i]
+		l.at = e.Pos
 		line := &Line{ID: e.ID.Value, Because: e.Because.Value, Moves: map[int]*Outcome{}, Binds: map[demarc.Role]demarc.Role{}, Pos: e.Pos, when: e.When}
 		l.id(e.ID, e.Pos, "line", seen)
 		if e.Source == nil {
@@ -983,6 +995,7 @@ func (l *loader) checks(s *Service, f *serviceFile, sources map[string]*Source) 
 	seen := map[string]bool{}
 	for i := range f.Checks {
 		e := &f.Checks[i]
+		l.at = e.Pos
 		l.id(e.ID, e.Pos, "check", seen)
 		c := &Check{ID: e.ID.Value, Name: string(s.ID) + "/" + e.ID.Value, Title: e.Title.Value, Duty: -1, Proves: e.Proves, Fix: e.Fix, Also: map[string][]string{}, Pos: e.Pos, applies: e.Applies, pass: e.Pass}
 		if c.Title == "" || e.Pass.Value == "" {

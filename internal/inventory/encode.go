@@ -128,7 +128,7 @@ func appendValue(b []byte, v demarc.Value) []byte {
 	return b
 }
 
-// value reads a value, whose texts are its own.
+// value reads a value, whose texts are pieces of what is read.
 func (d *decoder) value() demarc.Value {
 	t := demarc.Type(d.take(1)[0])
 	switch t {
@@ -141,16 +141,16 @@ func (d *decoder) value() demarc.Value {
 	case demarc.TypeTime:
 		return demarc.Time(time.Unix(0, d.int()))
 	case demarc.TypeString:
-		return demarc.String(string([]byte(d.text())))
+		return demarc.String(d.text())
 	case demarc.TypeDocument:
-		return demarc.JSON(string([]byte(d.text())))
+		return demarc.JSON(d.text())
 	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
 		record := d.take(1)[0] != 0
 		n := int(d.uint())
 		if record {
 			fields := make(map[string]demarc.Value, n)
 			for range n {
-				k := string([]byte(d.text()))
+				k := d.text()
 				fields[k] = d.value()
 			}
 			return demarc.Record(fields)

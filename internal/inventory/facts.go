@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -23,7 +24,7 @@ type columnState struct {
 	table *Table
 	mu    sync.RWMutex
 	byKey map[string]uint32
-	facts atomic.Pointer[[]demarc.Fact] // by number; only ever appended to
+	facts atomic.Pointer[[]demarc.Fact] // by number; only ever appended to: readers see no further than the length that they load
 }
 
 const (
@@ -89,7 +90,8 @@ func (c column) number(f demarc.Fact) (uint32, bool) {
 		return 0, false
 	}
 	n = uint32(len(facts))
-	facts = append(facts, f) // readers see no further than the length that they loaded
+	d := decoder{string(key[1:])} // f may be a piece of a document, which will be gone
+	facts = append(facts, demarc.Fact{Origin: f.Origin, Value: d.value()})
 	c.facts.Store(&facts)
 	c.byKey[string(key)] = n
 	return n, true
@@ -101,7 +103,13 @@ func (c column) fact(n uint32) demarc.Fact { return (*c.facts.Load())[n] }
 type Row struct {
 	columns []column
 	numbers []uint32
-	own     []demarc.Fact // those without a number
+	own     []ownFact // those without a number
+}
+
+// ownFact is a fact that its resource carries. It is decoded when somebody looks at it.
+type ownFact struct {
+	fact demarc.Fact
+	text string // encoded; "" for one that is decoded
 }
 
 // At returns the fact at i.
@@ -109,7 +117,12 @@ func (r *Row) At(i int) demarc.Fact {
 	if n := r.numbers[i]; n&carried == 0 {
 		return r.columns[i].fact(n)
 	}
-	return r.own[r.numbers[i]&^carried]
+	own := &r.own[r.numbers[i]&^carried]
+	if own.text != "" {
+		d := decoder{strings.Clone(own.text[1:])} // who remembers it does not keep all that it came with
+		own.fact, own.text = demarc.Fact{Origin: demarc.Origin(own.text[0]), Value: d.value()}, ""
+	}
+	return own.fact
 }
 
 // Number returns the number of the fact at i, rulebook.Unnumbered if it has none.
@@ -127,7 +140,7 @@ func (r *Row) set(i int, f demarc.Fact) {
 	n, ok := r.columns[i].number(f)
 	if !ok {
 		n = carried | uint32(len(r.own))
-		r.own = append(r.own, f)
+		r.own = append(r.own, ownFact{fact: f})
 	}
 	r.numbers[i] = n
 }

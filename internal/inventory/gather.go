@@ -88,7 +88,7 @@ func (s *settler) looksAt(text []byte) bool {
 	if flags&slow != 0 {
 		return true
 	}
-	plan := s.inv.service(s.inv.refs.at(uint32(ref)).Service)
+	_, plan := s.inv.refs.at(uint32(ref))
 	return s.named[plan] || plan.Archetype.ID == managedKubernetes || s.seen.owners && plan.Provider == "kubernetes" ||
 		len(s.seen.projects) > 0 && (plan.Provider == "gcp" || plan.Provider == "")
 }
@@ -170,7 +170,7 @@ func (j *joining) end() error {
 // known remembers what a resource says that matters for others.
 func (s *settler) known(ordinal uint64, r *record) error {
 	s.clusters.add(r)
-	plan := s.inv.service(r.service)
+	plan := r.plan
 	if r.owner != "" {
 		if err := s.ask(&ask{kind: askOwner, number: ordinal}, ownerKey(r.owner)); err != nil {
 			return err

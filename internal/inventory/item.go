@@ -33,10 +33,12 @@ func (m *Maker) Items(b *Batch, items []Item) []Item {
 	text := view(b.text)
 	for i := range b.resources {
 		own := b.resources[i]
-		r := m.own(text, &own)
+		r := m.assemble(text, &own)
 		if r == nil {
 			continue
 		}
+		r.roles = m.s.clusters.of(r)
+		m.complete(r, text, &own)
 		m.related(r, text, &own)
 		items = items[:len(items)+1]
 		m.item(r, own.inside, &items[len(items)-1])
@@ -75,28 +77,40 @@ func (m *Maker) note(kind demarc.NoteKind, p demarc.Position, format string, arg
 	}
 }
 
-// own makes the record of a resource with its parts, as it is before its references are followed; nil if it has become part of another.
-func (m *Maker) own(text string, own *kept) *record {
+// assemble makes the record of a resource with its parts; nil if it has become part of another.
+func (m *Maker) assemble(text string, own *kept) *record {
 	r := &m.record
 	m.s.inv.decode(own.record.of(text), r)
-	plan := m.s.inv.service(r.service)
 	if len(own.attached) > 0 {
 		if own.attached[0].of(text)[8] == attachedElsewhere {
 			return nil
 		}
 		m.attach(r, text, own.attached)
 	}
+	return r
+}
+
+// complete gives a record the facts that do not lie behind its references.
+func (m *Maker) complete(r *record, text string, own *kept) {
+	plan := r.plan
 	m.s.blind(r)
 	m.absent(r, plan, text, own.attached)
-	r.roles = m.s.clusters.of(r)
 	m.presume(r, plan.own)
+	if len(own.found) > 0 {
+		if last := own.found[len(own.found)-1].of(text); askKind(last[8]) == answerDerived {
+			d := decoder{last[slotSize:]}
+			for _, i := range plan.derive[0] {
+				d.set(&r.row, i)
+			}
+			return
+		}
+	}
 	m.derive(r, plan.derive[0])
-	return r
 }
 
 // related gives a record what lies behind its references.
 func (m *Maker) related(r *record, text string, own *kept) {
-	plan := m.s.inv.service(r.service)
+	plan := r.plan
 	m.readAnswers(text, own)
 	for _, i := range plan.drawn {
 		r.row.set(i, m.drawn(r, plan, &r.service.Facts[i]))
@@ -109,7 +123,7 @@ func (m *Maker) related(r *record, text string, own *kept) {
 // presume gives rare, unknown facts the value that the catalog presumes.
 func (m *Maker) presume(r *record, facts presumed) {
 	for _, i := range facts {
-		if !r.row.At(i).Known() {
+		if !r.row.known(i) {
 			r.row.set(i, demarc.Fact{Value: r.service.Facts[i].Presume.Value, Origin: demarc.Presumed})
 		}
 	}
@@ -121,7 +135,7 @@ func (m *Maker) derive(r *record, facts []int) {
 		changed := false
 		for _, i := range facts {
 			f := &r.service.Facts[i]
-			if r.row.At(i).Known() {
+			if r.row.known(i) {
 				continue
 			}
 			res := m.s.memo.Eval(f.Derive, r.service, &r.row)

@@ -67,14 +67,14 @@ func (s *settler) projects() {
 		return
 	}
 	have, want := s.seen.have, s.seen.want
-	s.seen.have, s.seen.want = map[place]bool{}, map[place]first{}
+	s.seen.have, s.seen.want = map[place]bool{}, map[place]*first{}
 	for p := range have {
 		p.scope = s.project(p.provider, p.scope)
 		s.seen.have[p] = true
 	}
 	for p, by := range want {
 		p.scope = s.project(p.provider, p.scope)
-		s.seen.wanted(p, by)
+		s.seen.wanted(p, *by)
 	}
 }
 
@@ -130,7 +130,7 @@ func (s *settler) imply() error {
 		if s.seen.have[p] {
 			continue
 		}
-		if err := s.implied(p, by); err != nil {
+		if err := s.implied(p, *by); err != nil {
 			return err
 		}
 	}
@@ -164,6 +164,7 @@ func (s *settler) implied(p place, by first) error {
 	if by.cloud {
 		r.id, r.account, r.cloud, r.name = p.scope, "", p.scope, p.scope[strings.LastIndexByte(p.scope, '/')+1:]
 	}
+	s.inv.sources.add(r.source, "")
 	r.row.reset(s.inv.table.columns(r.service))
 	r.makeRefs(len(r.service.Relations))
 	return s.inv.records.Add(s.inv.append(nil, &r, kindImplied))

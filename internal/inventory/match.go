@@ -76,7 +76,7 @@ func (l *ledger) name(n *name, key matchKey) error {
 
 // nameAll adds everything that a resource may be called.
 func (l *ledger) nameAll(plan *servicePlan, n *name, r *record) error {
-	n.source, _ = l.inv.sources.number(r.source)
+	n.source = l.inv.sources.number(r.source)
 	var err error
 	r.eachAlias(func(alias string) {
 		if alias != "" && err == nil {
@@ -89,7 +89,7 @@ func (l *ledger) nameAll(plan *servicePlan, n *name, r *record) error {
 // refer asks for what a reference of r to a resource of a service means.
 func (l *ledger) refer(a *ask, to *servicePlan, r *record, reference string) error {
 	a.service, a.called = string(to.ID), reference
-	a.source, _ = l.inv.sources.number(r.source)
+	a.source = l.inv.sources.number(r.source)
 	if logical, ok := strings.CutPrefix(reference, "#"); ok {
 		reference = addressKey(r.inputKey(), logical)
 	}
@@ -147,6 +147,8 @@ const (
 	askPart                    // a part asks for what it belongs to
 	askAccount                 // a part asks for what stands for its account
 	askOwner                   // an object of Kubernetes asks for its controller
+
+	answerDerived askKind = 0xff // no ask: what was derived of a resource, behind all answers
 )
 
 // ask is a reference that leads to resources.

@@ -116,17 +116,26 @@ func (plan *dialectPlan) text(c *jscan.Captures, name string) string {
 
 func (plan *dialectPlan) raw(c *jscan.Captures, name string) []byte { return c.Get(plan.known[name]) }
 
+// scalarText returns the text of a scalar. It is a piece of the document: what outlives that has to be cloned.
 func scalarText(raw []byte) string {
 	if jscan.IsNull(raw) {
 		return ""
 	}
-	if s, ok := jscan.IsString(raw); ok {
+	if s, ok := textOf(raw); ok {
 		return s
 	}
 	if raw[0] == '{' || raw[0] == '[' {
 		return ""
 	}
-	return string(raw)
+	return view(raw)
+}
+
+// textOf is jscan.IsString, without a copy where nothing is escaped.
+func textOf(raw []byte) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	return view(jscan.Unquote(raw[1 : len(raw)-1])), true
 }
 
 // surroundings is what a document says, or its source says for it.
@@ -487,7 +496,7 @@ func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 	}
 	add := func(raw []byte) bool {
 		if isUnresolved(raw) {
-			to, _ := jscan.IsString(jscan.Member(raw, "to", false))
+			to, _ := textOf(jscan.Member(raw, "to", false))
 			out.to = append(out.to, "#"+to) // "#" alone: something, but nobody knows what
 			return true
 		}
@@ -526,7 +535,7 @@ func (r *Reader) name(plan *dialectPlan, c *jscan.Captures, member string) strin
 	if known, ok := r.names[string(raw)]; ok {
 		return known
 	}
-	text := scalarText(raw)
+	text := strings.Clone(scalarText(raw))
 	if len(raw) <= maxCachedRaw && len(r.names) < maxCached {
 		r.names[string(raw)] = text
 	}

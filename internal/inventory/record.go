@@ -17,6 +17,7 @@ import (
 type record struct {
 	ref           *rulebook.TypeRef
 	service       *rulebook.Service
+	plan          *servicePlan // of the service; nil while a document is read
 	id            string
 	weak          bool // the id lacks a part that would make it unique
 	aliases       []string
@@ -136,7 +137,7 @@ func (r *record) appendKey(b []byte, k kind) []byte {
 // append appends the encoded form of r.
 func (inv *Inventory) append(b []byte, r *record, k kind) []byte {
 	b = r.appendKey(b, k)
-	source, input := inv.sources.number(r.source)
+	source := inv.sources.number(r.source)
 	b = binary.LittleEndian.AppendUint32(b, source)
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.sequence))
 	b = binary.LittleEndian.AppendUint32(b, r.sub)
@@ -160,11 +161,11 @@ func (inv *Inventory) append(b []byte, r *record, k kind) []byte {
 	set(r.owner != "", flagOwner)
 	set(len(r.hidden) > 0, flagHidden)
 	set(len(r.origins) > 0, flagOrigins)
-	set(r.pos.Input != input, flagInput)
+	set(r.pos.Input != inv.sources.at(source).input, flagInput)
 	set(r.projectNumber != "", flagProject)
 	set(r.cloud != "", flagCloud)
 	b = binary.AppendUvarint(b, flags)
-	b = binary.AppendUvarint(b, uint64(inv.refs.number(r.ref)))
+	b = binary.AppendUvarint(b, uint64(inv.refNumber(r.ref)))
 	for _, s := range [...]string{r.provider, r.account, r.region, r.typ} {
 		b = inv.symbols.append(b, s)
 	}
@@ -233,7 +234,7 @@ func (d *decoder) references(r *references) {
 	}
 }
 
-// append appends the facts of a row: a number, or 1 and the fact itself.
+// append appends the facts of a row: twice a number, or 1 and the fact itself behind its length.
 func (r *Row) append(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(r.numbers)))
 	for i := range r.numbers {
@@ -247,8 +248,30 @@ func (r *Row) appendFact(b []byte, i int) []byte {
 	if n&carried == 0 {
 		return binary.AppendUvarint(b, uint64(n)<<1)
 	}
-	f := &r.own[n&^carried]
-	return appendValue(append(b, 1, byte(f.Origin)), f.Value)
+	own := &r.own[n&^carried]
+	at := len(b)
+	b = append(b, 1, 0, 0, 0, 0)
+	if own.text != "" {
+		b = append(b, own.text...)
+	} else {
+		b = appendValue(append(b, byte(own.fact.Origin)), own.fact.Value)
+	}
+	binary.LittleEndian.PutUint32(b[at+1:], uint32(len(b)-at-5))
+	return b
+}
+
+// own reads the text of a fact that a resource carries, behind its mark.
+func (d *decoder) own() string { return d.take(int(binary.LittleEndian.Uint32([]byte(d.take(4))))) }
+
+// set reads a fact into its place.
+func (d *decoder) set(r *Row, i int) {
+	x := d.uint()
+	if x&1 == 0 {
+		r.numbers[i] = uint32(x >> 1)
+		return
+	}
+	r.numbers[i] = carried | uint32(len(r.own))
+	r.own = append(r.own, ownFact{text: d.own()})
 }
 
 // fact reads one fact of a column.
@@ -257,8 +280,9 @@ func (d *decoder) fact(c column) demarc.Fact {
 	if x&1 == 0 {
 		return c.fact(uint32(x >> 1))
 	}
-	origin := demarc.Origin(d.take(1)[0])
-	return demarc.Fact{Origin: origin, Value: d.value()}
+	own := decoder{d.own()}
+	origin := demarc.Origin(own.take(1)[0])
+	return demarc.Fact{Origin: origin, Value: own.value()}
 }
 
 // row reads the facts of a resource of s.
@@ -270,14 +294,7 @@ func (d *decoder) row(t *Table, s *rulebook.Service, r *Row) {
 	}
 	r.numbers = r.numbers[:n]
 	for i := range r.numbers {
-		x := d.uint()
-		if x&1 == 0 {
-			r.numbers[i] = uint32(x >> 1)
-			continue
-		}
-		origin := demarc.Origin(d.take(1)[0])
-		r.numbers[i] = carried | uint32(len(r.own))
-		r.own = append(r.own, demarc.Fact{Origin: origin, Value: d.value()})
+		d.set(r, i)
 	}
 }
 
@@ -286,7 +303,8 @@ func (inv *Inventory) refOf(text string) *rulebook.TypeRef {
 	_, rest := split(text)
 	d := decoder{rest[fixed:]}
 	d.uint() // flags
-	return inv.refs.at(uint32(d.uint()))
+	ref, _ := inv.refs.at(uint32(d.uint()))
+	return ref
 }
 
 // split returns the key and the rest of an encoded record.
@@ -324,21 +342,21 @@ func (inv *Inventory) decode(text string, r *record) kind {
 		r.captured = time.Unix(0, nanos).UTC()
 	}
 	head := []byte(rest[:fixed])
-	var input string
-	r.source, input = inv.sources.at(binary.LittleEndian.Uint32(head))
+	from := inv.sources.at(binary.LittleEndian.Uint32(head))
+	r.source = from.source
 	r.sequence, r.sub = int64(binary.LittleEndian.Uint64(head[4:])), binary.LittleEndian.Uint32(head[12:])
 	d := decoder{rest[fixed:]}
 	flags := d.uint()
 	is := func(flag uint64) bool { return flags&flag != 0 }
 	r.weak, r.more, r.local, r.renamed, r.implied = is(flagWeak), is(flagMore), is(flagLocal), is(flagRenamed), is(flagImplied)
-	r.ref = inv.refs.at(uint32(d.uint()))
+	r.ref, r.plan = inv.refs.at(uint32(d.uint()))
 	r.service = r.ref.Service
 	r.provider, r.account = inv.symbols.read(&d), inv.symbols.read(&d)
 	r.region, r.typ = inv.symbols.read(&d), inv.symbols.read(&d)
 	r.name = d.text()
 	r.tags = demarc.Tags(d.text())
 	r.pos = d.position()
-	r.pos.Input = input
+	r.pos.Input = from.input
 	d.row(inv.table, r.service, &r.row)
 	r.makeRefs(len(r.service.Relations))
 	for i := range r.refs {

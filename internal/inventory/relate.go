@@ -10,6 +10,7 @@ import (
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rulebook"
+	"github.com/demarc/demarc/internal/spill"
 )
 
 // relate finds what the references of resources lead to. What lies behind a relation is known before relations are
@@ -94,11 +95,11 @@ func (s *settler) index(ctx context.Context, workers int, wanted map[*servicePla
 	out := &Settled{s: s}
 	batches := make(chan *Batch, workers)
 	var group errgroup.Group
-	ledgers := make([]*ledger, workers)
+	ledgers, derived := make([]*ledger, workers), make([]*spill.Sorter, workers)
 	for w := range workers {
-		ledgers[w] = s.inv.ledger()
+		ledgers[w], derived[w] = s.inv.ledger(), s.inv.store.NewSorter(sortedSmall, nil)
 		group.Go(func() error {
-			x := indexer{s: s, ledger: ledgers[w], maker: out.Maker(nil), wanted: wanted}
+			x := indexer{s: s, ledger: ledgers[w], derived: derived[w], maker: out.Maker(nil), wanted: wanted}
 			var first error
 			for b := range batches { // all are taken, so that nobody waits
 				if first == nil {
@@ -116,9 +117,12 @@ func (s *settler) index(ctx context.Context, workers int, wanted map[*servicePla
 	if gerr := group.Wait(); err == nil {
 		err = gerr
 	}
-	for _, l := range ledgers {
+	for w := range workers {
 		if err == nil {
-			err = s.absorb(l)
+			err = s.absorb(ledgers[w])
+		}
+		if err == nil {
+			err = s.found.Absorb(derived[w])
 		}
 	}
 	return err
@@ -127,36 +131,55 @@ func (s *settler) index(ctx context.Context, workers int, wanted map[*servicePla
 type indexer struct {
 	s *settler
 	*ledger
-	maker  *Maker
-	wanted map[*servicePlan]bool
-	facts  []byte
+	derived *spill.Sorter
+	maker   *Maker
+	wanted  map[*servicePlan]bool
+	facts   []byte
 }
 
 func (x *indexer) batch(b *Batch) error {
 	text := view(b.text)
 	for i := range b.resources {
-		if r := x.maker.own(text, &b.resources[i]); r != nil {
-			if err := x.resource(b.first+uint64(i), r); err != nil {
+		r := x.maker.assemble(text, &b.resources[i])
+		if r == nil {
+			continue
+		}
+		ordinal := b.first + uint64(i)
+		if x.wanted[r.plan] {
+			x.maker.complete(r, text, &b.resources[i])
+			if err := x.offer(ordinal, r); err != nil {
 				return err
 			}
+		}
+		if err := x.refers(ordinal, r); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (x *indexer) resource(ordinal uint64, r *record) error {
-	plan := x.inv.service(r.service)
-	if x.wanted[plan] {
-		x.facts = x.facts[:0]
-		for _, i := range x.s.offered[plan] {
-			x.facts = r.row.appendFact(x.facts, i)
-		}
-		n := nameOf(ordinal, r)
-		n.facts = view(x.facts)
-		if err := x.nameAll(plan, n, r); err != nil {
-			return err
-		}
+// offer notes what a resource is called, with the facts that others draw. What was derived for that is kept.
+func (x *indexer) offer(ordinal uint64, r *record) error {
+	x.facts = x.facts[:0]
+	for _, i := range x.s.offered[r.plan] {
+		x.facts = r.row.appendFact(x.facts, i)
 	}
+	n := nameOf(ordinal, r)
+	n.facts = view(x.facts)
+	if err := x.nameAll(r.plan, n, r); err != nil || len(r.plan.derive[0]) == 0 {
+		return err
+	}
+	derived := ask{kind: answerDerived, number: ordinal}
+	x.facts = derived.slot(x.facts[:0])
+	for _, i := range r.plan.derive[0] {
+		x.facts = r.row.appendFact(x.facts, i)
+	}
+	return x.derived.Add(x.facts)
+}
+
+// refers notes what a resource calls others.
+func (x *indexer) refers(ordinal uint64, r *record) error {
+	plan := r.plan
 	for i := range r.refs {
 		to := x.s.targets[askedKey{plan, i}]
 		kind := askRelation
@@ -220,9 +243,13 @@ func (m *Maker) readAnswers(text string, own *kept) {
 	m.answers = m.answers[:0]
 	for _, at := range own.found {
 		b := at.of(text)
-		if askKind(b[8]) == askMachine {
+		switch askKind(b[8]) {
+		case askMachine:
 			own.inside = true
 			continue
+		case answerDerived:
+			continue
+		default:
 		}
 		head := []byte(b[9:slotSize])
 		relation, index, to := int(binary.BigEndian.Uint16(head)), int(binary.BigEndian.Uint32(head[2:])), int(head[6])

@@ -22,7 +22,7 @@ type seen struct {
 	tenants  map[string][]string   // of Microsoft 365, by source
 	projects map[string]string     // ids of Google projects, by number
 	have     map[place]bool
-	want     map[place]first
+	want     map[place]*first
 }
 
 type askedKey struct {
@@ -61,7 +61,7 @@ func (a *first) before(b *first) bool {
 func newSeen() seen {
 	return seen{
 		services: map[*servicePlan]bool{}, asked: map[askedKey]bool{}, weak: map[*servicePlan]bool{}, parts: map[*servicePlan]bool{},
-		tenants: map[string][]string{}, projects: map[string]string{}, have: map[place]bool{}, want: map[place]first{},
+		tenants: map[string][]string{}, projects: map[string]string{}, have: map[place]bool{}, want: map[place]*first{},
 	}
 }
 
@@ -115,12 +115,10 @@ func (s *seen) wanted(p place, by first) {
 	if p.scope == "" {
 		return
 	}
-	have, ok := s.want[p]
-	if !ok {
-		p = p.clone()
-	}
-	if !ok || by.before(&have) {
-		s.want[p] = by
+	if have := s.want[p]; have == nil {
+		s.want[p.clone()] = &by
+	} else if by.before(have) {
+		*have = by // to assign to the map would put a key there that is a piece of the document
 	}
 }
 
@@ -170,7 +168,7 @@ func (s *seen) merge(o *seen) {
 		s.have[k] = true
 	}
 	for k, by := range o.want {
-		s.wanted(k, by)
+		s.wanted(k, *by)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rulebook"
@@ -15,7 +16,24 @@ import (
 type symbols struct {
 	mu    sync.RWMutex
 	of    map[string]uint32
-	texts []string
+	texts list[string]
+}
+
+// list is a list that grows while others read it, without a lock: they see what was there when they looked.
+type list[T any] struct{ p atomic.Pointer[[]T] }
+
+func (l *list[T]) all() []T {
+	if p := l.p.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// add appends an element and returns its place. Only one may do so at a time.
+func (l *list[T]) add(e T) uint32 {
+	all := append(l.all(), e)
+	l.p.Store(&all)
+	return uint32(len(all) - 1)
 }
 
 const (
@@ -34,7 +52,7 @@ func (t *symbols) append(b []byte, s string) []byte {
 func (t *symbols) number(s string) (uint32, bool) {
 	t.mu.RLock()
 	n, ok := t.of[s]
-	full := len(t.texts) >= maxSymbols
+	full := len(t.texts.all()) >= maxSymbols
 	t.mu.RUnlock()
 	if ok || full || len(s) > maxSymbol {
 		return n, ok
@@ -46,8 +64,8 @@ func (t *symbols) number(s string) (uint32, bool) {
 			t.of = map[string]uint32{}
 		}
 		s = strings.Clone(s)
-		n = uint32(len(t.texts))
-		t.of[s], t.texts = n, append(t.texts, s)
+		n = t.texts.add(s)
+		t.of[s] = n
 	}
 	return n, true
 }
@@ -58,16 +76,14 @@ func (t *symbols) read(d *decoder) string {
 	if n&1 != 0 {
 		return strings.Clone(d.take(int(n >> 1)))
 	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.texts[n>>1]
+	return t.texts.all()[n>>1]
 }
 
 // sources numbers the sources of a run. There is one for each input.
 type sources struct {
 	mu   sync.RWMutex
 	of   map[*demarc.Source]uint32
-	list []sourceInfo
+	list list[sourceInfo]
 }
 
 type sourceInfo struct {
@@ -76,77 +92,71 @@ type sourceInfo struct {
 	input  string // of the positions in it
 }
 
-func (t *sources) number(s *demarc.Source) (n uint32, input string) {
+// number returns the number of a source that was added.
+func (t *sources) number(s *demarc.Source) uint32 {
 	t.mu.RLock()
-	n, ok := t.of[s]
-	if ok {
-		input = t.list[n].input
-	}
-	t.mu.RUnlock()
-	if !ok {
-		return t.add(s, "")
-	}
-	return n, input
+	defer t.mu.RUnlock()
+	return t.of[s]
 }
 
 // add adds a source, whose positions are in input, unless it is there.
-func (t *sources) add(s *demarc.Source, input string) (uint32, string) {
+func (t *sources) add(s *demarc.Source, input string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n, ok := t.of[s]
-	if !ok {
-		if t.of == nil {
-			t.of = map[*demarc.Source]uint32{}
-		}
-		n = uint32(len(t.list))
-		t.of[s], t.list = n, append(t.list, sourceInfo{s, inputKey(s), input})
+	if _, ok := t.of[s]; ok {
+		return
 	}
-	return n, t.list[n].input
+	if t.of == nil {
+		t.of = map[*demarc.Source]uint32{}
+	}
+	t.of[s] = t.list.add(sourceInfo{s, inputKey(s), input})
 }
 
-func (t *sources) at(n uint32) (s *demarc.Source, input string) {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.list[n].source, t.list[n].input
-}
+func (t *sources) at(n uint32) *sourceInfo { return &t.list.all()[n] }
 
 func (t *sources) compare(a, b uint32) int {
 	if a == b {
 		return 0
 	}
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return cmp.Compare(t.list[a].key, t.list[b].key)
+	all := t.list.all()
+	return cmp.Compare(all[a].key, all[b].key)
 }
 
 // refs numbers the types of a run.
 type refs struct {
 	mu   sync.RWMutex
 	of   map[*rulebook.TypeRef]uint32
-	list []*rulebook.TypeRef
+	list list[refInfo]
 }
 
-func (t *refs) number(r *rulebook.TypeRef) uint32 {
+type refInfo struct {
+	ref  *rulebook.TypeRef
+	plan *servicePlan
+}
+
+// refNumber returns the number of a type.
+func (inv *Inventory) refNumber(r *rulebook.TypeRef) uint32 {
+	t := &inv.refs
 	t.mu.RLock()
 	n, ok := t.of[r]
 	t.mu.RUnlock()
 	if ok {
 		return n
 	}
+	plan := inv.service(r.Service)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if n, ok = t.of[r]; !ok {
 		if t.of == nil {
 			t.of = map[*rulebook.TypeRef]uint32{}
 		}
-		n = uint32(len(t.list))
-		t.of[r], t.list = n, append(t.list, r)
+		n = t.list.add(refInfo{r, plan})
+		t.of[r] = n
 	}
 	return n
 }
 
-func (t *refs) at(n uint32) *rulebook.TypeRef {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.list[n]
+func (t *refs) at(n uint32) (*rulebook.TypeRef, *servicePlan) {
+	info := &t.list.all()[n]
+	return info.ref, info.plan
 }

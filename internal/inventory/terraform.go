@@ -218,7 +218,7 @@ func withSensitiveValues(instance []byte) []byte {
 	values := map[string]bool{}
 	jscan.Elements(list, func(path []byte) bool {
 		jscan.Elements(path, func(step []byte) bool {
-			if name := scalarText(jscan.Member(step, "value", false)); name != "" {
+			if name := strings.Clone(scalarText(jscan.Member(step, "value", false))); name != "" {
 				values[name] = true
 			}
 			return false // what lies below a sensitive attribute is as sensitive
@@ -366,7 +366,7 @@ func (m *tfModule) references(refs moduleRefs) {
 		}
 		jscan.Members(jscan.Member(res, "expressions", false), put)
 		put("for_each", jscan.Member(res, "for_each_expression", false))
-		refs[m.prefix+scalarText(jscan.Member(res, "address", false))] = of
+		refs[m.prefix+strings.Clone(scalarText(jscan.Member(res, "address", false)))] = of
 		return true
 	})
 	for _, name := range slices.Sorted(maps.Keys(m.children)) { // in one order: where it ends on a cycle depends on it
@@ -440,7 +440,7 @@ func (m *tfModule) addresses(expression []byte) []string {
 			}
 			var indexed []string // aws_s3_bucket.b["a"]: then aws_s3_bucket.b, which follows it, adds nothing
 			jscan.Elements(v, func(e []byte) bool {
-				s := scalarText(e)
+				s := strings.Clone(scalarText(e))
 				switch {
 				case strings.HasPrefix(s, "var."):
 					name, _, _ := strings.Cut(strings.TrimPrefix(s, "var."), ".")

@@ -80,16 +80,16 @@ func isUnresolved(raw []byte) bool { return bytes.HasPrefix(raw, []byte(`{"`+unr
 // openJSON returns the JSON that a string holds, URL-encoded or not; what is no string is returned as it is.
 // It returns nil for a string that holds no JSON.
 func openJSON(raw []byte) []byte {
-	s, ok := jscan.IsString(raw)
-	if !ok {
+	if len(raw) < 2 || raw[0] != '"' {
 		return raw
 	}
-	if strings.HasPrefix(s, "%7B") || strings.HasPrefix(s, "%5B") || strings.HasPrefix(s, "%7b") || strings.HasPrefix(s, "%5b") {
+	inner := jscan.Unquote(raw[1 : len(raw)-1])
+	if s := view(inner); strings.HasPrefix(s, "%7B") || strings.HasPrefix(s, "%5B") || strings.HasPrefix(s, "%7b") || strings.HasPrefix(s, "%5b") {
 		if u, err := url.QueryUnescape(s); err == nil {
-			s = u
+			inner = []byte(u)
 		}
 	}
-	inner := []byte(strings.TrimSpace(s))
+	inner = bytes.TrimSpace(inner)
 	if jscan.Valid(inner) != nil {
 		return nil
 	}
@@ -135,7 +135,7 @@ func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, si
 	case rulebook.WhetherSet:
 		for _, raw := range what.values {
 			if isUnresolved(raw) {
-				if leads, _ := jscan.IsString(jscan.Member(raw, unresolved, false)); leads == "ref" {
+				if leads, _ := textOf(jscan.Member(raw, unresolved, false)); leads == "ref" {
 					return demarc.Bool(true), true // whatever the resource that it leads to is called
 				}
 				return demarc.Value{}, true
@@ -284,9 +284,9 @@ func convert(t demarc.Type, mapped map[string]demarc.Value, values []string, raw
 	if isUnresolved(raw) {
 		return demarc.Value{}, true
 	}
-	s, isString := jscan.IsString(raw)
+	s, isString := textOf(raw)
 	if !isString {
-		s = string(raw)
+		s = view(raw)
 	}
 	if mapped != nil {
 		if v, ok = mapped[s]; ok {
@@ -337,7 +337,7 @@ func convert(t demarc.Type, mapped map[string]demarc.Value, values []string, raw
 			if bytes.Contains(inner, []byte(`"`+unresolved+`"`)) {
 				return demarc.Value{}, true // part of it is not known yet
 			}
-			return demarc.JSON(string(inner)), true
+			return demarc.JSON(view(inner)), true
 		}
 	case demarc.TypeTime:
 		if at, good := parseTime(s); good {

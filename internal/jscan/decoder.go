@@ -28,7 +28,13 @@ type Decoder struct {
 }
 
 // NewDecoder returns a Decoder that reads from r in blocks of size bytes.
-func NewDecoder(r io.Reader, size int) *Decoder { return &Decoder{r: r, buf: make([]byte, size)} }
+func NewDecoder(r io.Reader, size int) *Decoder { return NewDecoderIn(r, make([]byte, size)) }
+
+// NewDecoderIn is NewDecoder with a buffer to use, whose length is the size of a block.
+func NewDecoderIn(r io.Reader, buf []byte) *Decoder { return &Decoder{r: r, buf: buf} }
+
+// Buffer returns the buffer, which may have grown, for another Decoder. This one cannot be used afterwards.
+func (d *Decoder) Buffer() []byte { return d.buf }
 
 // DecodeBytes returns a Decoder of a text in memory, which it neither copies nor changes.
 func DecodeBytes(text []byte) *Decoder {

@@ -76,7 +76,12 @@ func (f *framer) emit(p *plan, m member, body []byte, offset int64) error {
 }
 
 // buffers are reused: a directory may hold a hundred thousand small files.
-var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, sniffed) }}
+var (
+	buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, sniffed) }}
+	blocks  = sync.Pool{New: func() any { b := make([]byte, blockSize); return &b }}
+)
+
+const maxKeptBlock = 4 << 20 // bytes: one that grew to a document larger than that is not reused
 
 // read takes the whole input.
 func (f *framer) read(in io.Reader) error {
@@ -164,11 +169,13 @@ func (f *framer) json(r *bufio.Reader) error {
 	if first.whole {
 		return f.template(r, &first)
 	}
-	size := blockSize
-	if len(head) < sniffed {
-		size = len(head) + 1 // the whole of a small file
-	}
-	d := jscan.NewDecoder(r, size)
+	buf := blocks.Get().(*[]byte) // the pool holds nothing else
+	d := jscan.NewDecoderIn(r, *buf)
+	defer func() {
+		if *buf = d.Buffer(); len(*buf) <= maxKeptBlock {
+			blocks.Put(buf)
+		}
+	}()
 	for n := 0; ; n++ {
 		c, err := d.Kind()
 		if errors.Is(err, io.EOF) {

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -70,6 +71,7 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	}
 	cli.CollectLate() // as the command does
 	runtime.GOMAXPROCS(*cpus)
+	debug.SetMemoryLimit(scan.MemoryLimit) // as the command does
 	var own []fs.FS
 	if *catalogDir != "" {
 		own = append(own, os.DirFS(*catalogDir))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -100,6 +101,9 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 	}
 	a.log.DebugContext(ctx, "run begins", "inputs", len(sources), "services", len(book.ServiceIDs()), "estate", est.Digest, "workers", workers)
 	begin := time.Now()
+	if a.getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(scan.MemoryLimit)) // what is left of the run holds little
+	}
 	progress, done := a.progress()
 	result, err := scan.Run(ctx, scan.Config{Book: book, Estate: est, AsOf: asOf, Sources: sources, Workers: workers, Progress: progress})
 	done()

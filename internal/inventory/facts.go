@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rulebook"
@@ -22,6 +23,7 @@ type column struct{ *columnState }
 
 type columnState struct {
 	table *Table
+	full  atomic.Bool // there is no room for more numbers
 	mu    sync.RWMutex
 	byKey map[string]uint32
 	facts atomic.Pointer[[]demarc.Fact] // by number; only ever appended to: readers see no further than the length that they load
@@ -30,8 +32,8 @@ type columnState struct {
 const (
 	maxNumbers  = 4096    // facts of one column that have numbers
 	maxNumbered = 2 << 10 // bytes of one of them
-	maxTable    = 8 << 20 // bytes of a Table
-	eachFact    = 160     // bytes that a fact takes in a Table beside its key, about
+	maxTable    = 6 << 20 // bytes of a Table
+	eachFact    = 100     // bytes that a fact takes in a Table beside its key and its value, about
 	carried     = 1 << 31 // set in the number of a fact that has none: the rest is its place in Row.own
 )
 
@@ -77,7 +79,7 @@ func (c column) number(f demarc.Fact) (uint32, bool) {
 	c.mu.RLock()
 	n, ok := c.byKey[string(key)]
 	c.mu.RUnlock()
-	if ok || len(key) > maxNumbered {
+	if ok || len(key) > maxNumbered || c.full.Load() {
 		return n, ok
 	}
 	c.mu.Lock()
@@ -86,7 +88,8 @@ func (c column) number(f demarc.Fact) (uint32, bool) {
 		return n, true
 	}
 	facts := *c.facts.Load()
-	if len(facts) >= maxNumbers || c.table.size.Add(int64(len(key)+eachFact)) > maxTable {
+	if len(facts) >= maxNumbers || c.table.size.Add(int64(len(key)+eachFact+sizeOf(f.Value))) > maxTable {
+		c.full.Store(true)
 		return 0, false
 	}
 	n = uint32(len(facts))
@@ -95,6 +98,21 @@ func (c column) number(f demarc.Fact) (uint32, bool) {
 	c.facts.Store(&facts)
 	c.byKey[string(key)] = n
 	return n, true
+}
+
+// sizeOf returns how many bytes of memory a value takes, about.
+func sizeOf(v demarc.Value) int {
+	n := int(unsafe.Sizeof(v)) + len(v.AsString())
+	for _, e := range v.Elements() {
+		n += sizeOf(e)
+	}
+	if fields := v.Fields(); len(fields) > 0 {
+		n += 300 // a map
+		for _, e := range fields {
+			n += sizeOf(e)
+		}
+	}
+	return n
 }
 
 func (c column) fact(n uint32) demarc.Fact { return (*c.facts.Load())[n] }

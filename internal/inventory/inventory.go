@@ -52,7 +52,7 @@ type looseKey struct {
 const maxUnknownTypes = 4096 // that are told apart
 
 // sortedAtOnce is how many bytes of records each Reader sorts in memory before it puts them aside.
-const sortedAtOnce = 6 << 20
+const sortedAtOnce = 3 << 20
 
 // New returns an empty Inventory of what book describes, which keeps what it reads in store.
 func New(book *rulebook.Rulebook, asOf time.Time, store *spill.Store) *Inventory {

@@ -78,12 +78,15 @@ func (r *Result) Incomplete() bool {
 	return false
 }
 
-// DefaultMemory is how many bytes of records a run holds in memory.
-const DefaultMemory = 24 << 20
-
 const (
-	batchBytes     = 1 << 20 // of documents that a reader is handed at once
-	batchDocuments = 4096
+	// DefaultMemory is how many bytes of records a run holds in memory.
+	DefaultMemory = 12 << 20
+	// MemoryLimit is what a program that does nothing else gives the Go runtime as its soft limit, so that it collects
+	// garbage before it asks for more.
+	MemoryLimit = 96 << 20
+
+	batchBytes     = 256 << 10 // of documents that a reader is handed at once
+	batchDocuments = 1024
 )
 
 // batch is documents on their way to a reader, with their bodies in one piece of memory.

@@ -255,13 +255,14 @@ func explainDuty(p *table.Printer, r *run, a *demarc.Answer, d *demarc.DutyAnswe
 			}
 		}
 	}
+	told := map[string]bool{}
 	for _, c := range d.Checks {
 		text := fmt.Sprintf("check %s: %s (%s)", c.ID, c.Result, r.checkTitle(c.ID))
 		if len(c.Missing) > 0 {
 			text += "; it needs " + strings.Join(c.Missing, ", ")
 		}
 		p.Wrap(2, text)
-		explainReads(p, r, a, c.ID)
+		explainReads(p, r, a, c.ID, told)
 		if c.Result == demarc.CheckFail {
 			if fix := r.fix(c.ID); fix != "" {
 				p.Wrap(4, fix)
@@ -276,24 +277,24 @@ func explainDuty(p *table.Printer, r *run, a *demarc.Answer, d *demarc.DutyAnswe
 	}
 }
 
-// explainReads writes the settings that a check asks for, those that others are derived from among them.
-func explainReads(p *table.Printer, r *run, a *demarc.Answer, id string) {
+// explainReads writes the settings that a check asks for, those that others are derived from among them, but for those
+// that were told.
+func explainReads(p *table.Printer, r *run, a *demarc.Answer, id string, told map[string]bool) {
 	svc, check := r.check(id)
 	if check == nil {
 		return
 	}
-	seen := map[int]bool{}
 	var read func(c *rulebook.Condition)
 	read = func(c *rulebook.Condition) {
 		if c == nil {
 			return
 		}
 		for _, i := range c.Reads {
-			if seen[i] {
+			fact := &svc.Facts[i]
+			if told[fact.Name] {
 				continue
 			}
-			seen[i] = true
-			fact := &svc.Facts[i]
+			told[fact.Name] = true
 			if f, ok := a.Fact(fact.Name); ok {
 				explainSetting(p, fact, f)
 			}

@@ -92,17 +92,6 @@ func (c *condition) same(d *condition) bool {
 	return c.op == d.op && c.key == d.key && slices.Equal(c.values, d.values)
 }
 
-// opposes reports whether a request that meets c cannot meet d: one asks the contrary of the other.
-func (c *condition) opposes(d *condition) bool {
-	if c.key != d.key || c.op.set != "" || d.op.set != "" || c.op.ifExists || len(c.values) == 0 || len(d.values) == 0 {
-		return false
-	}
-	if c.op.name == "bool" && d.op.name == "bool" {
-		return len(c.values) == 1 && len(d.values) == 1 && !strings.EqualFold(c.values[0], d.values[0])
-	}
-	return c.op.name == d.op.name && c.op.negated != d.op.negated && slices.Equal(c.values, d.values)
-}
-
 // truth is what a condition or a statement comes to. Where nothing is decided the weaker of two counts.
 type truth uint8
 

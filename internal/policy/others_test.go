@@ -40,12 +40,12 @@ func TestAgainstIAMSimulate(t *testing.T) {
 		"Allowed": policy.Allowed, "ImplicitlyDenied": policy.ImplicitlyDenied, "ExplicitlyDenied": policy.ExplicitlyDenied,
 	}
 	agree, total := 0, 0
-	dir := filepath.Join(root, "src/core_engine/coreEngineTests")
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	dir := os.DirFS(filepath.Join(root, "src/core_engine/coreEngineTests"))
+	err := fs.WalkDir(dir, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := os.ReadFile(path)
+		data, err := fs.ReadFile(dir, path)
 		if err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func TestAgainstIAMSimulate(t *testing.T) {
 			return err
 		}
 		for _, c := range cases {
-			name := strings.TrimSuffix(strings.TrimPrefix(path, dir+"/"), ".json") + ": " + c.Name
+			name := strings.TrimSuffix(path, ".json") + ": " + c.Name
 			if c.Simulation.Mode == "Discovery" || strings.HasPrefix(name, "resourceWildcards/") {
 				continue // what could be, for requests whose context is not known or whose resource is a pattern
 			}

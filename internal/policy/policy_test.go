@@ -305,8 +305,10 @@ func TestEscalations(t *testing.T) {
 		policies []string
 		want     bool
 	}{
-		{"in two policies", []string{statements(`{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}`),
-			statements(`{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}`)}, true},
+		{"in two policies", []string{
+			statements(`{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*"}`),
+			statements(`{"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}`),
+		}, true},
 		{"any role of the account", []string{statements(`{"Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "arn:aws:iam::111122223333:role/*"}, {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}`)}, true},
 		{"one role", []string{statements(`{"Effect": "Allow", "Action": ["iam:PassRole"], "Resource": "arn:aws:iam::111122223333:role/shop"}, {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}`)}, false},
 		{"to functions", []string{statements(`{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}},
@@ -351,25 +353,43 @@ func TestSentences(t *testing.T) {
 		name, policy string
 		want         []string
 	}{
-		{"objects of everybody but without TLS", publicExcept(`"Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}`),
-			[]string{"anybody on the internet may read objects and s3:List* on arn:aws:s3:::logs and arn:aws:s3:::logs/*, unless they come over plain HTTP"}},
-		{"a role of another account", trust(`{"AWS": "arn:aws:iam::444455556666:role/ci/deploy"}`, `{"StringEquals": {"sts:ExternalId": "7d1f"}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}`),
-			[]string{"role ci/deploy of account 444455556666 may assume the role, if they know the external id and they signed in with MFA"}},
-		{"repositories", trust(`{"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"}`, `{"StringLike": {"token.actions.githubusercontent.com:sub": "repo:northwind/*"}}`),
-			[]string{"whoever token.actions.githubusercontent.com vouches for may assume the role, if token.actions.githubusercontent.com:sub is repo:northwind/*"}},
-		{"addresses", under("IpAddress", "aws:SourceIp", `["203.0.113.0/24", "198.51.100.0/24"]`),
-			[]string{"anybody on the internet may read objects on arn:aws:s3:::logs/*, if they come from 203.0.113.0/24 or 198.51.100.0/24"}},
-		{"everybody but one", `{"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": "111122223333"}, "Action": "sqs:*"}}`,
-			[]string{"anybody but account 111122223333 may do everything in sqs"}},
-		{"the policy of an identity", `{"Statement": [{"Effect": "Allow", "NotAction": ["iam:*", "organizations:*"], "Resource": "*"},
+		{
+			"objects of everybody but without TLS", publicExcept(`"Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}`),
+			[]string{"anybody on the internet may read objects and s3:List* on arn:aws:s3:::logs and arn:aws:s3:::logs/*, unless they come over plain HTTP"},
+		},
+		{
+			"a role of another account", trust(`{"AWS": "arn:aws:iam::444455556666:role/ci/deploy"}`, `{"StringEquals": {"sts:ExternalId": "7d1f"}, "Bool": {"aws:MultiFactorAuthPresent": "true"}}`),
+			[]string{"role ci/deploy of account 444455556666 may assume the role, if they know the external id and they signed in with MFA"},
+		},
+		{
+			"repositories", trust(`{"Federated": "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"}`, `{"StringLike": {"token.actions.githubusercontent.com:sub": "repo:northwind/*"}}`),
+			[]string{"whoever token.actions.githubusercontent.com vouches for may assume the role, if token.actions.githubusercontent.com:sub is repo:northwind/*"},
+		},
+		{
+			"addresses", under("IpAddress", "aws:SourceIp", `["203.0.113.0/24", "198.51.100.0/24"]`),
+			[]string{"anybody on the internet may read objects on arn:aws:s3:::logs/*, if they come from 203.0.113.0/24 or 198.51.100.0/24"},
+		},
+		{
+			"everybody but one", `{"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": "111122223333"}, "Action": "sqs:*"}}`,
+			[]string{"anybody but account 111122223333 may do everything in sqs"},
+		},
+		{
+			"the policy of an identity", `{"Statement": [{"Effect": "Allow", "NotAction": ["iam:*", "organizations:*"], "Resource": "*"},
 			{"Effect": "Allow", "Action": "iam:PassRole", "Resource": "*", "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}}]}`,
-			[]string{"whoever carries it may do everything but iam:* and organizations:* on everything",
-				"whoever carries it may pass roles on everything, if they pass them to ec2.amazonaws.com"}},
-		{"taken back in part", `{"Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:*"}, {"Effect": "Deny", "Principal": "*", "Action": "sqs:DeleteQueue"}]}`,
-			[]string{"the service sns.amazonaws.com may do everything in sqs, unless it is to sqs:DeleteQueue"}},
+			[]string{
+				"whoever carries it may do everything but iam:* and organizations:* on everything",
+				"whoever carries it may pass roles on everything, if they pass them to ec2.amazonaws.com",
+			},
+		},
+		{
+			"taken back in part", `{"Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:*"}, {"Effect": "Deny", "Principal": "*", "Action": "sqs:DeleteQueue"}]}`,
+			[]string{"the service sns.amazonaws.com may do everything in sqs, unless it is to sqs:DeleteQueue"},
+		},
 		{"taken back", publicExcept(`"Principal": "*", "Action": "*", "Resource": "*"`), nil},
-		{"many", under("StringEquals", "aws:SourceVpce", `["vpce-1", "vpce-2", "vpce-3", "vpce-4", "vpce-5"]`),
-			[]string{"anybody on the internet may read objects on arn:aws:s3:::logs/*, if they come through endpoint vpce-1, vpce-2, vpce-3 and 2 more"}},
+		{
+			"many", under("StringEquals", "aws:SourceVpce", `["vpce-1", "vpce-2", "vpce-3", "vpce-4", "vpce-5"]`),
+			[]string{"anybody on the internet may read objects on arn:aws:s3:::logs/*, if they come through endpoint vpce-1, vpce-2, vpce-3 and 2 more"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := Parse(tt.policy)

@@ -34,17 +34,18 @@ func (p *Policy) Sentences() []string {
 			left++
 			continue
 		}
-		text := st.whom() + " may " + st.what()
+		var text strings.Builder
+		text.WriteString(st.whom() + " may " + st.what())
 		if where := st.where(); where != "" {
-			text += " on " + where
+			text.WriteString(" on " + where)
 		}
 		for i := range st.conditions {
-			text += []string{", if ", " and "}[min(i, 1)] + st.conditions[i].words()
+			text.WriteString([]string{", if ", " and "}[min(i, 1)] + st.conditions[i].words())
 		}
 		for i, u := range unless {
-			text += []string{", unless ", " or "}[min(i, 1)] + u
+			text.WriteString([]string{", unless ", " or "}[min(i, 1)] + u)
 		}
-		out = append(out, text)
+		out = append(out, text.String())
 	}
 	if left > 0 {
 		out = append(out, fmt.Sprintf("and %d statements more allow something", left))

@@ -31,11 +31,11 @@ type Declaration struct {
 	Team     string          `json:"team,omitempty"`   // that has accepted; of an exception its owner
 	By       string          `json:"by"`               // who says so
 	On       time.Time       `json:"on"`               // a day
-	Until    time.Time       `json:"until"`            // the last day; zero is open, but not of an exception
+	Until    time.Time       `json:"until,omitzero"`   // the last day; zero is open, but not of an exception
 	Text     string          `json:"text,omitempty"`   // evidence, reason or note
 	Recorded time.Time       `json:"recorded"`         // by the store
 	// Withdrawn is when it was taken back; zero while it stands.
-	Withdrawn   time.Time `json:"withdrawn"`
+	Withdrawn   time.Time `json:"withdrawn,omitzero"`
 	WithdrawnBy string    `json:"withdrawn_by,omitempty"`
 }
 

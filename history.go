@@ -130,7 +130,7 @@ type StoredAnswer struct {
 // Version is a stretch of scans in which a resource stayed as it was.
 type Version struct {
 	From  Moment   `json:"from"`
-	Until Moment   `json:"until"` // the scan that found it changed or gone; zero for what is still so
+	Until Moment   `json:"until,omitzero"` // the scan that found it changed or gone; zero for what is still so
 	Gone  bool     `json:"gone,omitempty"`
 	Facts []Change `json:"facts,omitempty"` // that are not what they were before
 	Moves []Move   `json:"moves,omitempty"`
@@ -215,9 +215,9 @@ type Finding struct {
 	Because   string   `json:"because"`           // why the duty is held as it is
 	Team      string   `json:"team,omitempty"`
 	FirstSeen Moment   `json:"first_seen"`
-	LastSeen  Moment   `json:"last_seen"`       // the last scan that looked and found it
-	Resolved  Moment   `json:"resolved"`        // zero while it is open
-	Stale     bool     `json:"stale,omitempty"` // the last scan did not look, or could not tell any more
+	LastSeen  Moment   `json:"last_seen"`         // the last scan that looked and found it
+	Resolved  Moment   `json:"resolved,omitzero"` // zero while it is open
+	Stale     bool     `json:"stale,omitempty"`   // the last scan did not look, or could not tell any more
 }
 
 // Age returns how long the finding has been open at a time, or was until it was resolved.

@@ -80,6 +80,7 @@ var onlyIn = map[string][]string{
 	"github.com/coreos/go-oidc":   {"internal/auth"},
 	"golang.org/x/oauth2":         {"internal/auth"},
 	"github.com/alexedwards/scs":  {"internal/auth"},
+	"github.com/prometheus/":      {"internal/api"},
 }
 
 type listed struct {

@@ -72,3 +72,93 @@ type MadeToken struct {
 	demarc.Token
 	Secret string `json:"secret"`
 }
+
+// ServiceEntry is a service of the catalog in a list.
+type ServiceEntry struct {
+	ID         demarc.ServiceID `json:"id"`
+	Title      string           `json:"title"`
+	Provider   string           `json:"provider"`
+	Model      string           `json:"model"`
+	Archetype  string           `json:"archetype"`
+	LineCount  int              `json:"line_count"`
+	CheckCount int              `json:"check_count"`
+}
+
+// Service is everything that the catalog knows of one kind of resource.
+type Service struct {
+	ServiceEntry
+	About  string         `json:"about,omitempty"`
+	Types  []ServiceType  `json:"types"`
+	Duties []ServiceDuty  `json:"duties"`
+	Lines  []ServiceLine  `json:"lines" doc:"In the order in which they are asked."`
+	Checks []ServiceCheck `json:"checks"`
+	Facts  []ServiceFact  `json:"facts"`
+}
+
+// ServiceType is a type of document.
+type ServiceType struct {
+	Dialect demarc.Dialect `json:"dialect"`
+	Name    string         `json:"name"`
+}
+
+// ServiceDuty says who holds a duty before any setting moves it.
+type ServiceDuty struct {
+	ID      demarc.DutyID `json:"id"`
+	Holder  demarc.Holder `json:"holder"`
+	Parts   []demarc.Part `json:"parts,omitempty" doc:"By role, with what it does."`
+	Why     string        `json:"why,omitempty" doc:"Why it does not apply."`
+	Movers  []string      `json:"movers,omitempty" doc:"The lines that move it."`
+	URL     string        `json:"url,omitempty"`
+	Section string        `json:"section,omitempty"`
+}
+
+// ServiceLine is a rule on facts that moves duties.
+type ServiceLine struct {
+	ID      string   `json:"id"`
+	When    string   `json:"when"`
+	Because string   `json:"because"`
+	Moves   []string `json:"moves"`
+	URL     string   `json:"url,omitempty"`
+	Section string   `json:"section,omitempty"`
+}
+
+// ServiceCheck is a test on facts.
+type ServiceCheck struct {
+	ID       string          `json:"id"`
+	Title    string          `json:"title"`
+	Duty     demarc.DutyID   `json:"duty"`
+	Severity demarc.Severity `json:"severity"`
+	Pass     string          `json:"pass"`
+	Proves   bool            `json:"proves"`
+	Fix      string          `json:"fix,omitempty"`
+}
+
+// ServiceFact is a setting that is read.
+type ServiceFact struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	About string `json:"about"`
+}
+
+// Framework is a framework, with the duties that have a place in each of its controls.
+type Framework struct {
+	ID       string                     `json:"id"`
+	Title    string                     `json:"title"`
+	Controls map[string][]demarc.DutyID `json:"controls"`
+}
+
+// WhatIf is what another setting would change of a resource.
+type WhatIf struct {
+	Setting string         `json:"setting"`
+	Value   string         `json:"value"`
+	Changes []WhatIfChange `json:"changes"`
+}
+
+// WhatIfChange is a duty that would be held or done otherwise.
+type WhatIfChange struct {
+	Duty    demarc.DutyID      `json:"duty"`
+	Is      *demarc.Assignment `json:"is"`
+	IsState demarc.State       `json:"is_state"`
+	Would   *demarc.Assignment `json:"would"`
+	State   demarc.State       `json:"would_state"`
+}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/client"
 	"github.com/demarc/demarc/internal/api"
 )
 
@@ -155,6 +156,33 @@ func (m *memory) RevokeToken(_ context.Context, actor, id string, _ time.Time) e
 	return m.note("revoke %s %s", actor, id)
 }
 
+func (m *memory) Entries() []client.ServiceEntry {
+	return []client.ServiceEntry{{ID: "aws/rds", Title: "Amazon RDS"}}
+}
+
+func (m *memory) Described(id demarc.ServiceID) (client.Service, error) {
+	if id != "aws/rds" {
+		return client.Service{}, fmt.Errorf("service %q: %w", id, demarc.ErrNotFound)
+	}
+	return client.Service{ServiceEntry: m.Entries()[0]}, m.note("service %s", id)
+}
+
+func (m *memory) Mapped() []client.Framework { return nil }
+
+func (m *memory) Declared(_ context.Context, at demarc.At) (demarc.Declared, error) {
+	return demarc.Declared{}, m.note("declared %+v", at)
+}
+
+func (m *memory) WhatIf(_ context.Context, at demarc.At, a *demarc.StoredAnswer, setting, value string) (is, would demarc.Answer, err error) {
+	if setting != "minor" {
+		return is, would, fmt.Errorf("no setting %q", setting)
+	}
+	is, would = a.Answer, m.answer().Answer
+	would.Assignments = slices.Clone(would.Assignments)
+	would.Assignments[3] = &demarc.Assignment{Duty: demarc.Duties[3], Holder: demarc.HeldByProvider}
+	return is, would, m.note("what if %+v %s %s", at, setting, value)
+}
+
 type person struct {
 	demarc.Grant
 	name string
@@ -215,6 +243,9 @@ func TestAQueryIsAFilterEverywhere(t *testing.T) {
 		{"/moves/groups", "move groups Northwind "},
 		{"/scans?org=Southwind&limit=2", "scans Southwind {After: Limit:2}"},
 		{"/scans/2", "scan {Organization:Northwind Scan:2}"},
+		{"/catalog/service?id=aws/rds", "service aws/rds"},
+		{"/estate?scan=2", "declared {Organization:Northwind Scan:2}"},
+		{"/what-if?id=arn:aws:rds:eu-west-1:111122223333:db:orders/a&set=minor&to=true", "what if {Organization:Northwind Scan:0} minor true"},
 		{"/audit", "audit Northwind {After: Limit:50}"},
 	} {
 		m := &memory{}
@@ -240,6 +271,8 @@ func TestMistakesAreProblemDocuments(t *testing.T) {
 		{"GET", "/resource?id=nothing", "", 404, `resource "nothing"`},
 		{"GET", "/scans/17", "", 404, "scan 17"},
 		{"GET", "/audit?gap=failing", "", 422, `unknown query parameter "gap"`},
+		{"GET", "/catalog/service?id=aws/nothing", "", 404, "aws/nothing"},
+		{"GET", "/what-if?id=arn:aws:rds:eu-west-1:111122223333:db:orders/a&set=colour&to=red", "", 422, `no setting "colour"`},
 		{"GET", "/me?x=1", "", 422, `unknown query parameter "x"`},
 		{"GET", "/nowhere", "", 404, "/api/v1/nowhere"},
 		{"POST", "/declarations", `{"kind":"wish","scope":""}`, 422, "kind"},

@@ -36,19 +36,13 @@ func NewOperation(history History, ready func(context.Context) error, log *slog.
 	return o
 }
 
-// Measure counts the requests to next by its route. A handler learns its route from http.ServeMux, so next must be one or
-// pass the request on as it is.
-func (o *Operation) Measure(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begin := time.Now()
-		seen := &codeWriter{ResponseWriter: w, code: http.StatusOK}
-		next.ServeHTTP(seen, r)
-		route := r.Pattern
-		if route == "" {
-			route = "other" // what is asked for must not make a series each
-		}
-		o.took.WithLabelValues(route, knownMethod(r.Method), strconv.Itoa(seen.code)).Observe(time.Since(begin).Seconds())
-	})
+// Seen counts a request that was answered, by the route that http.ServeMux found for it.
+func (o *Operation) Seen(r *http.Request, status int, took time.Duration) {
+	route := r.Pattern
+	if route == "" || route == "/" {
+		route = "other" // what is asked for must not make a series each
+	}
+	o.took.WithLabelValues(route, knownMethod(r.Method), strconv.Itoa(status)).Observe(took.Seconds())
 }
 
 func knownMethod(m string) string {
@@ -59,19 +53,6 @@ func knownMethod(m string) string {
 		return "other"
 	}
 }
-
-type codeWriter struct {
-	http.ResponseWriter
-	code int
-}
-
-func (w *codeWriter) WriteHeader(code int) {
-	w.code = code
-	w.ResponseWriter.WriteHeader(code)
-}
-
-// Unwrap lets http.ResponseController through.
-func (w *codeWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Routes adds /healthz and /readyz, which anybody may ask, and /metrics, which takes the right to read.
 func (o *Operation) Routes(mux *http.ServeMux) {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/api"
@@ -19,7 +20,10 @@ func TestAServerTellsHowItIs(t *testing.T) {
 	mux := http.NewServeMux()
 	o.Routes(mux)
 	mux.HandleFunc("GET /things/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	h := o.Measure(mux)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.ServeHTTP(w, r)
+		o.Seen(r, w.(*httptest.ResponseRecorder).Code, 3*time.Millisecond)
+	})
 	get := func(actor demarc.Actor, path string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", path, http.NoBody)
 		if actor != nil {

@@ -44,7 +44,7 @@ type Gate struct {
 func NewGate(c Config, tokens Tokens, log *slog.Logger) *Gate {
 	// Not scs.New: it starts a store of its own with a goroutine that nobody ends.
 	m := &scs.SessionManager{Store: newSessions(), HashTokenInStore: true, Codec: scs.GobCodec{}}
-	m.IdleTimeout, m.Lifetime = c.Idle, c.Life
+	m.IdleTimeout, m.Lifetime = c.idle, c.life
 	m.Cookie.Name, m.Cookie.Path, m.Cookie.HttpOnly, m.Cookie.SameSite = "demarc_session", "/", true, http.SameSiteLaxMode
 	if c.base.Scheme == "https" {
 		m.Cookie.Name, m.Cookie.Secure = "__Host-demarc_session", true

@@ -340,7 +340,7 @@ func TestTrustedProxiesSayForWhomTheyAsk(t *testing.T) {
 
 func TestAllMistakesOfTheConfigurationAreTold(t *testing.T) {
 	c := Config{
-		URL: "http://demarc.example", Idle: time.Second, Proxies: []string{"ten"},
+		URL: "http://demarc.example", Idle: "1s", Proxies: []string{"ten"},
 		Provider: Provider{Issuer: "http://idp.example", Secret: "/nowhere/secret"},
 		Grants:   []GroupGrant{{Group: "a", Role: "king"}, {Role: demarc.Viewer}},
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -21,14 +22,15 @@ type Config struct {
 	Provider Provider `yaml:"oidc"`
 	// Grants says what the groups of people may do. Who is in several has all of it.
 	Grants []GroupGrant `yaml:"grants"`
-	// Idle is how long a session lasts without a request, Life how long at most. Default 8h and 24h.
-	Idle time.Duration `yaml:"session_idle"`
-	Life time.Duration `yaml:"session_life"`
+	// Idle is how long a session lasts without a request, Life how long at most, as "90m". Default 8h and 24h.
+	Idle string `yaml:"session_idle"`
+	Life string `yaml:"session_life"`
 	// Proxies are the addresses of what stands in front and says in X-Forwarded-For for whom it asks: "10.1.0.0/16".
 	Proxies []string `yaml:"proxies"`
 
-	base    *url.URL
-	proxies []netip.Prefix
+	base       *url.URL
+	idle, life time.Duration
+	proxies    []netip.Prefix
 }
 
 // Provider is an OpenID Connect provider.
@@ -59,14 +61,11 @@ func (c *Config) Finish() error {
 	} else if c.base.Scheme == "http" && !loopbackHost(c.base.Hostname()) {
 		fault("url %q: what is said in plain text can be read on the way; expected https", c.URL)
 	}
-	if c.Idle == 0 {
-		c.Idle = 8 * time.Hour
-	}
-	if c.Life == 0 {
-		c.Life = 24 * time.Hour
-	}
-	if c.Idle < time.Minute || c.Life < c.Idle {
-		fault("session_idle %s and session_life %s: expected a minute or more, and no less life than idle", c.Idle, c.Life)
+	var idleErr, lifeErr error
+	c.idle, idleErr = time.ParseDuration(cmp.Or(c.Idle, "8h"))
+	c.life, lifeErr = time.ParseDuration(cmp.Or(c.Life, "24h"))
+	if idleErr != nil || lifeErr != nil || c.idle < time.Minute || c.life < c.idle {
+		fault("session_idle %q and session_life %q: expected a minute or more, as 90m or 8h, and no less life than idle", c.Idle, c.Life)
 	}
 	for _, text := range c.Proxies {
 		prefix, err := netip.ParsePrefix(text)

@@ -112,7 +112,7 @@ func (g *Gate) callback(w http.ResponseWriter, r *http.Request) {
 		g.sessions.ErrorFunc(w, r, err)
 		return
 	}
-	g.sessions.SetDeadline(r.Context(), g.now().Add(g.config.Life))
+	g.sessions.SetDeadline(r.Context(), g.now().Add(g.config.life))
 	g.sessions.Put(r.Context(), keyName, name)
 	g.sessions.Put(r.Context(), keyGroups, strings.Join(groups, "\n"))
 	g.log.InfoContext(r.Context(), "login", "actor", name, "granted", len(g.config.of(groups)) > 0)

@@ -168,7 +168,7 @@ and what moved. It reads inventories, plans and templates in the providers' own 
 	root.AddCommand(
 		a.assessCommand(), a.explainCommand(), a.gapsCommand(), a.matrixCommand(), a.diffCommand(), a.compareCommand(),
 		a.scansCommand(), a.resourcesCommand(), a.movesCommand(), a.acceptCommand(), a.attestCommand(), a.exceptCommand(), a.withdrawCommand(), a.declarationsCommand(), a.storeCommand(),
-		a.catalogCommand(), a.initCommand(), a.serveCommand(), a.versionCommand(),
+		a.catalogCommand(), a.initCommand(), a.serveCommand(), a.tokenCommand(), a.versionCommand(),
 	)
 	return root
 }

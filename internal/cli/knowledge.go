@@ -20,7 +20,6 @@ import (
 	"github.com/demarc/demarc/internal/responsibility"
 	"github.com/demarc/demarc/internal/rulebook"
 	"github.com/demarc/demarc/internal/store"
-	"github.com/demarc/demarc/internal/web"
 	"github.com/demarc/demarc/internal/web/catalog"
 	"github.com/demarc/demarc/internal/web/frameworks"
 	"github.com/demarc/demarc/internal/web/resources"
@@ -281,39 +280,39 @@ func (k *knowledge) Frameworks() []frameworks.Framework {
 }
 
 // Declared is demarc.yaml for people to read.
-func (k *knowledge) Declared(ctx context.Context, at demarc.At) (web.Declared, error) {
+func (k *knowledge) Declared(ctx context.Context, at demarc.At) (demarc.Declared, error) {
 	est, err := k.estate(ctx, at)
 	if err != nil {
-		return web.Declared{}, err
+		return demarc.Declared{}, err
 	}
-	var d web.Declared
+	var d demarc.Declared
 	for _, id := range slices.Sorted(maps.Keys(est.Parties)) {
-		d.Parties = append(d.Parties, web.DeclaredParty{ID: id, Title: est.Parties[id].Title, Kind: est.Parties[id].Kind})
+		d.Parties = append(d.Parties, demarc.DeclaredParty{ID: id, Title: est.Parties[id].Title, Kind: est.Parties[id].Kind})
 	}
 	for _, b := range est.Bindings {
-		x := web.DeclaredBinding{ID: b.ID, Where: b.Where.String()}
+		x := demarc.DeclaredBinding{ID: b.ID, Where: b.Where.String()}
 		for _, role := range slices.Sorted(maps.Keys(b.Roles)) {
 			x.Roles = append(x.Roles, demarc.Part{Role: role, Party: b.Roles[role]})
 		}
 		d.Bindings = append(d.Bindings, x)
 	}
 	for _, e := range est.Engagements {
-		d.Engagements = append(d.Engagements, web.DeclaredEngagement{ID: e.ID, Where: e.Where.String(), Party: e.Party, Takes: e.Takes, Excludes: e.Excludes, From: e.From, Until: e.Until, Contract: e.Contract})
+		d.Engagements = append(d.Engagements, demarc.DeclaredEngagement{ID: e.ID, Where: e.Where.String(), Party: e.Party, Takes: e.Takes, Excludes: e.Excludes, From: e.From, Until: e.Until, Contract: e.Contract})
 	}
 	for _, a := range est.Assumptions {
-		d.Assumptions = append(d.Assumptions, web.DeclaredAssumption{ID: a.ID, Where: a.Where.String(), Duty: a.Duty, Holder: a.Holder})
+		d.Assumptions = append(d.Assumptions, demarc.DeclaredAssumption{ID: a.ID, Where: a.Where.String(), Duty: a.Duty, Holder: a.Holder})
 	}
 	for _, t := range est.Teams {
-		d.Teams = append(d.Teams, web.DeclaredTeam{ID: t.ID, Team: t.Team, Where: t.Where.String(), Duties: t.Duties})
+		d.Teams = append(d.Teams, demarc.DeclaredTeam{ID: t.ID, Team: t.Team, Where: t.Where.String(), Duties: t.Duties})
 	}
 	for _, a := range est.Attestations {
-		d.Attestations = append(d.Attestations, web.DeclaredAttestation{ID: a.ID, Duty: a.Duty, Where: a.Where.String(), By: a.By, Evidence: a.Evidence, On: a.On, Until: a.Until})
+		d.Attestations = append(d.Attestations, demarc.DeclaredAttestation{ID: a.ID, Duty: a.Duty, Where: a.Where.String(), By: a.By, Evidence: a.Evidence, On: a.On, Until: a.Until})
 	}
 	for _, a := range est.Assurances {
-		d.Assurances = append(d.Assurances, web.DeclaredAssurance{ID: a.ID, Party: a.Party, Report: a.Report, Services: a.Services, Regions: a.Regions, Until: a.Until})
+		d.Assurances = append(d.Assurances, demarc.DeclaredAssurance{ID: a.ID, Party: a.Party, Report: a.Report, Services: a.Services, Regions: a.Regions, Until: a.Until})
 	}
 	for _, x := range est.Exceptions {
-		d.Exceptions = append(d.Exceptions, web.DeclaredException{ID: x.ID, Check: x.Check, Where: x.Where.String(), Reason: x.Reason, Owner: x.Owner, Until: x.Until})
+		d.Exceptions = append(d.Exceptions, demarc.DeclaredException{ID: x.ID, Check: x.Check, Where: x.Where.String(), Reason: x.Reason, Owner: x.Owner, Until: x.Until})
 	}
 	return d, nil
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/demarc/demarc/examples"
-	"github.com/demarc/demarc/internal/auth"
 	"github.com/demarc/demarc/internal/store"
 	"github.com/demarc/demarc/internal/web"
 	"github.com/demarc/demarc/internal/web/assumptions"
@@ -34,21 +33,19 @@ import (
 
 func (a *app) serveCommand() *cobra.Command {
 	var where storeFlags
-	var address string
+	var access accessFlags
 	var example bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Show a store in the browser: the line, gaps, moves, and the ground of every answer",
-		Long: `Shows what a store knows as pages, to the person at this machine. They are complete without a script, ask nothing
-of any other host, and every filter is in their address.`,
+		Long: `Shows what a store knows: as pages that are complete without a script, ask nothing of any other host, and have every
+filter in their address; and to programs as JSON under /api/v1 (described at /api/v1/openapi.json). Without --access it
+serves the person at this machine alone. /healthz, /readyz and /metrics are for those who run it.`,
 		Example: `  demarc serve --example
   demarc assess exports/ --store demarc.db; demarc serve --store demarc.db`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			if host, _, err := net.SplitHostPort(address); err != nil || !isLoopback(host) {
-				return fmt.Errorf("--listen %q: expected a loopback address and a port, as 127.0.0.1:8377", address)
-			}
 			if example && where.place != "" {
 				return errors.New("--example shows a store of its own: leave --store out")
 			}
@@ -70,11 +67,17 @@ of any other host, and every filter is in their address.`,
 			if err != nil {
 				return errors.Join(err, st.Close())
 			}
-			err = a.listen(ctx, address, auth.Local(a.actor(), newSite(st, newKnowledge(book, st), a.log, example)))
+			handler, err := a.gate(&access, st, a.newServer(st, newKnowledge(book, st), example))
+			if err == nil {
+				err = a.listen(ctx, &access, handler)
+			}
 			return errors.Join(err, st.Close())
 		},
 	}
-	cmd.Flags().StringVar(&address, "listen", "127.0.0.1:8377", "`HOST:PORT` to listen on; port 0 takes any that is free")
+	cmd.Flags().StringVar(&access.address, "listen", "127.0.0.1:8377", "`HOST:PORT` to listen on; port 0 takes any that is free")
+	cmd.Flags().StringVar(&access.access, "access", "", "who may do what, and how they show who they are: `FILE`; needed past this machine (docs/serving.md)")
+	cmd.Flags().StringVar(&access.cert, "tls-cert", "", "certificate chain for TLS, in PEM: `FILE`")
+	cmd.Flags().StringVar(&access.key, "tls-key", "", "its private key, in PEM: `FILE`")
 	where.addPlace(cmd)
 	cmd.Flags().BoolVar(&example, "example", false, "assess the example estate into a temporary store, and show that")
 	return cmd
@@ -130,8 +133,8 @@ type history interface {
 }
 
 // newSite brings the pages and what they read together.
-func newSite(h history, k *knowledge, log *slog.Logger, example bool) *web.Site {
-	return web.New(web.Config{History: h, Words: words{k}, Log: log, Version: version(), Example: example},
+func newSite(h history, k *knowledge, log *slog.Logger, seen func(*http.Request, int, time.Duration), example bool) *web.Site {
+	return web.New(web.Config{History: h, Words: words{k}, Log: log, Version: version(), Example: example, Seen: seen},
 		overview.Page{Counts: h, Attention: h, Lines: h},
 		line.Page{Reader: h},
 		moves.Page{Reader: h},
@@ -155,8 +158,8 @@ func version() string {
 }
 
 // listen serves until ctx ends, and then lets requests that are under way finish.
-func (a *app) listen(ctx context.Context, address string, handler http.Handler) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+func (a *app) listen(ctx context.Context, f *accessFlags, handler http.Handler) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.address)
 	if err != nil {
 		return err
 	}
@@ -168,9 +171,13 @@ func (a *app) listen(ctx context.Context, address string, handler http.Handler) 
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}
-	fmt.Fprintf(a.Err, "demarc: http://%s\n", l.Addr())
+	scheme, serve := "http", server.Serve
+	if f.cert != "" {
+		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, f.cert, f.key) }
+	}
+	fmt.Fprintf(a.Err, "demarc: %s://%s\n", scheme, l.Addr())
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- serve(l) }()
 	select {
 	case err := <-failed:
 		return err

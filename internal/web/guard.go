@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -24,15 +25,23 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-// guarded wraps a handler in what is so for every request: a number, headers, limits, a line in the log, and a wall
-// against changes that other sites ask for.
-func (s *Site) guarded(next http.Handler) http.Handler {
-	next = s.guard.Handler(next)
+// Guard is what is so for every request: a number, headers, limits, a line in the log, and an answer if we panic.
+type Guard struct {
+	Log     *slog.Logger
+	MaxBody int64 // bytes; 0 for no limit here
+	// Seen is told of every request that was answered, nil for nobody. The request has the pattern of its route.
+	Seen func(r *http.Request, status int, took time.Duration)
+}
+
+// Handler wraps a handler.
+func (g Guard) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		id := rand.Text()[:12]
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if g.MaxBody > 0 {
+			r.Body = http.MaxBytesReader(w, r.Body, g.MaxBody)
+		}
 		h := w.Header()
 		h.Set("X-Request-Id", id)
 		h.Set("Content-Security-Policy", policy)
@@ -43,7 +52,7 @@ func (s *Site) guarded(next http.Handler) http.Handler {
 		seen := &statusWriter{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // the value that net/http panics with
-				s.config.Log.ErrorContext(r.Context(), "panic", "request_id", id, "path", r.URL.Path, "value", p, "stack", string(debug.Stack()))
+				g.Log.ErrorContext(r.Context(), "panic", "request_id", id, "path", r.URL.Path, "value", p, "stack", string(debug.Stack()))
 				if seen.status == 0 {
 					http.Error(w, "Something went wrong here: "+id, http.StatusInternalServerError)
 				}
@@ -52,8 +61,11 @@ func (s *Site) guarded(next http.Handler) http.Handler {
 			}
 		}()
 		next.ServeHTTP(seen, r)
+		if g.Seen != nil {
+			g.Seen(r, seen.status, time.Since(begin))
+		}
 		if !strings.HasPrefix(r.URL.Path, assetPrefix) {
-			s.config.Log.InfoContext(r.Context(), "request", "request_id", id, "method", r.Method, "path", r.URL.Path, "status", seen.status, "bytes", seen.bytes, "took", time.Since(begin))
+			g.Log.InfoContext(r.Context(), "request", "request_id", id, "method", r.Method, "path", r.URL.Path, "status", seen.status, "bytes", seen.bytes, "took", time.Since(begin))
 		}
 	})
 }

@@ -111,11 +111,11 @@ func (knowing) Check(id string) string {
 	return map[string]string{"aws/rds/minor-upgrades": "Minor upgrades are on", "aws/s3/policy-not-public": "Policy lets no stranger in"}[id]
 }
 
-func (knowing) Declared(context.Context, demarc.At) (web.Declared, error) {
-	return web.Declared{
-		Engagements: []web.DeclaredEngagement{{ID: "soc", Party: "nightwatch", Takes: []string{"operations.*"}, Until: now.AddDate(-1, 0, 0), Contract: "NW-1"}},
-		Assumptions: []web.DeclaredAssumption{{ID: "rds-minor", Where: "service == 'aws/rds'", Duty: "runtime.engine-patching", Holder: demarc.HeldByProvider}},
-		Assurances:  []web.DeclaredAssurance{{ID: "aws-soc2", Party: "aws", Report: "SOC 2 Type II", Until: now.AddDate(1, 0, 0)}},
+func (knowing) Declared(context.Context, demarc.At) (demarc.Declared, error) {
+	return demarc.Declared{
+		Engagements: []demarc.DeclaredEngagement{{ID: "soc", Party: "nightwatch", Takes: []string{"operations.*"}, Until: now.AddDate(-1, 0, 0), Contract: "NW-1"}},
+		Assumptions: []demarc.DeclaredAssumption{{ID: "rds-minor", Where: "service == 'aws/rds'", Duty: "runtime.engine-patching", Holder: demarc.HeldByProvider}},
+		Assurances:  []demarc.DeclaredAssurance{{ID: "aws-soc2", Party: "aws", Report: "SOC 2 Type II", Until: now.AddDate(1, 0, 0)}},
 	}, nil
 }
 

@@ -49,7 +49,9 @@ type Config struct {
 	Log     *slog.Logger
 	Version string
 	Now     func() time.Time // nil: time.Now
-	Example bool             // what is shown is not the reader's own, and every page says so
+	// Seen is told of every request that was answered, nil for nobody.
+	Seen    func(r *http.Request, status int, took time.Duration)
+	Example bool // what is shown is not the reader's own, and every page says so
 }
 
 // Page is a page, or several that belong together.
@@ -77,10 +79,10 @@ type Response interface {
 
 // Site is all pages under one roof.
 type Site struct {
-	config Config
-	mux    *http.ServeMux
-	routes []Route
-	guard  *http.CrossOriginProtection
+	config  Config
+	mux     *http.ServeMux
+	routes  []Route
+	handler http.Handler
 }
 
 // New makes a Site of pages.
@@ -91,7 +93,9 @@ func New(c Config, pages ...Page) *Site {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{config: c, mux: http.NewServeMux(), guard: http.NewCrossOriginProtection()}
+	s := &Site{config: c, mux: http.NewServeMux()}
+	// Changes that other sites ask for are refused.
+	s.handler = Guard{Log: c.Log, MaxBody: maxForm, Seen: c.Seen}.Handler(http.NewCrossOriginProtection().Handler(s.mux))
 	for _, p := range pages {
 		for _, route := range p.Routes() {
 			s.routes = append(s.routes, route)
@@ -111,7 +115,7 @@ func (s *Site) Routes() []Route { return s.routes }
 
 // ServeHTTP answers a request.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.guarded(s.mux).ServeHTTP(w, r)
+	s.handler.ServeHTTP(w, r)
 }
 
 // patience is how long a page may take to make.

@@ -18,7 +18,7 @@ type Findings interface {
 
 // Beliefs is what the organization has declared.
 type Beliefs interface {
-	Declared(ctx context.Context, at demarc.At) (web.Declared, error)
+	Declared(ctx context.Context, at demarc.At) (demarc.Declared, error)
 }
 
 // Page is the assumptions.
@@ -44,7 +44,7 @@ type data struct {
 	Mistakes []mistake
 	More     int
 	Wrong    int // duties of resources
-	Beliefs  []web.DeclaredAssumption
+	Beliefs  []demarc.DeclaredAssumption
 	Assumed  bool
 }
 

@@ -20,7 +20,7 @@ type Counts interface {
 
 // Estate is what the organization has declared.
 type Estate interface {
-	Declared(ctx context.Context, at demarc.At) (web.Declared, error)
+	Declared(ctx context.Context, at demarc.At) (demarc.Declared, error)
 }
 
 // Page is the parties.
@@ -40,7 +40,7 @@ func (p Page) Routes() []web.Route {
 }
 
 type data struct {
-	web.Declared
+	demarc.Declared
 	Held  []held
 	Teams []demarc.Group
 	on    time.Time
@@ -50,8 +50,8 @@ type data struct {
 type held struct {
 	demarc.Group
 	Kind        demarc.PartyKind
-	Engagements []web.DeclaredEngagement
-	Reports     []web.DeclaredAssurance
+	Engagements []demarc.DeclaredEngagement
+	Reports     []demarc.DeclaredAssurance
 }
 
 func (p Page) serve(r *web.Request) (web.Response, error) {

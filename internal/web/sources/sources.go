@@ -20,7 +20,7 @@ type Counts interface {
 
 // Estate is what the organization has declared.
 type Estate interface {
-	Declared(ctx context.Context, at demarc.At) (web.Declared, error)
+	Declared(ctx context.Context, at demarc.At) (demarc.Declared, error)
 }
 
 // Page is the sources and the evidence.
@@ -43,7 +43,7 @@ func (p Page) Routes() []web.Route {
 const maxBlind = 100
 
 type data struct {
-	web.Declared
+	demarc.Declared
 	Sources []source
 	Blind   []demarc.BlindSpot
 	More    int

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/client"
+	"github.com/demarc/demarc/internal/api"
+	"github.com/demarc/demarc/internal/auth"
+	"github.com/demarc/demarc/internal/report/ndjson"
+	"github.com/demarc/demarc/internal/store"
+	"github.com/demarc/demarc/internal/strictyaml"
+	"github.com/demarc/demarc/internal/web"
+)
+
+// accessFlags say to whom, and how, a store is served.
+type accessFlags struct {
+	address   string
+	access    string
+	cert, key string
+}
+
+// gate returns what stands between requests and the pages: the person at this machine, or whoever the file of --access
+// lets in. Past loopback that file is needed, and so is TLS: our own, or of a proxy that it names.
+func (a *app) gate(f *accessFlags, st *store.Store, next http.Handler) (http.Handler, error) {
+	host, _, err := net.SplitHostPort(f.address)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %q: expected an address and a port, as 127.0.0.1:8377", f.address)
+	}
+	if (f.cert == "") != (f.key == "") {
+		return nil, errors.New("--tls-cert and --tls-key go together")
+	}
+	local := isLoopback(host)
+	if f.access == "" {
+		if !local {
+			return nil, fmt.Errorf("--listen %q: past this machine people have to show who they are; see --access", f.address)
+		}
+		return auth.Local(a.actor(), next), nil
+	}
+	c, err := readAccess(f.access)
+	if err != nil {
+		return nil, err
+	}
+	if !local && f.cert == "" && len(c.Proxies) == 0 {
+		return nil, fmt.Errorf("--listen %q: what is said in plain text can be read on the way; name --tls-cert and --tls-key, or under proxies in %s what does TLS in front", f.address, f.access)
+	}
+	return auth.NewGate(*c, st, a.log).Handler(next), nil
+}
+
+// readAccess reads the file of --access.
+func readAccess(name string) (*auth.Config, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	c := &auth.Config{}
+	if err := strictyaml.Decode(name, text, c); err != nil {
+		return nil, err
+	}
+	if err := c.Finish(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// newServer brings pages, API and what operators ask together.
+func (a *app) newServer(st *store.Store, k *knowledge, example bool) http.Handler {
+	operation := api.NewOperation(st, func(ctx context.Context) error { _, err := st.Organizations(ctx); return err }, a.log)
+	programs := api.New(api.Config{
+		History: st, Resources: st, Findings: st, Declared: st, Audit: st, Tokens: st, Catalog: offered{k}, Version: version(), Log: a.log,
+		Encode: func(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer]) error {
+			return ndjson.Write(w, run, answers)
+		},
+	})
+	guard := web.Guard{Log: a.log, Seen: operation.Seen}
+	mux := http.NewServeMux()
+	operation.Routes(mux)
+	mux.Handle(api.Root+"/", guard.Handler(programs))
+	mux.Handle("/", newSite(st, k, a.log, operation.Seen, example))
+	return mux
+}
+
+// offered is what the API says of the catalog.
+type offered struct{ *knowledge }
+
+// Entries lists the services, by id.
+func (o offered) Entries() []client.ServiceEntry {
+	var out []client.ServiceEntry
+	for _, e := range o.Services() {
+		out = append(out, client.ServiceEntry{ID: e.ID, Title: e.Title, Provider: e.Provider, Model: e.Model, Archetype: e.Archetype, LineCount: e.Lines, CheckCount: e.Checks})
+	}
+	return out
+}
+
+// Described describes a service, or returns demarc.ErrNotFound.
+func (o offered) Described(id demarc.ServiceID) (client.Service, error) {
+	s, err := o.Service(id)
+	if err != nil {
+		return client.Service{}, err
+	}
+	out := client.Service{
+		ServiceEntry: client.ServiceEntry{ID: s.ID, Title: s.Title, Provider: s.Provider, Model: s.Model, Archetype: s.Archetype, LineCount: len(s.Lines), CheckCount: len(s.Checks)},
+		About:        s.About, Types: []client.ServiceType{}, Duties: []client.ServiceDuty{}, Lines: []client.ServiceLine{}, Checks: []client.ServiceCheck{}, Facts: []client.ServiceFact{},
+	}
+	for _, t := range s.Types {
+		out.Types = append(out.Types, client.ServiceType{Dialect: t.Dialect, Name: t.Name})
+	}
+	for _, d := range s.Duties {
+		out.Duties = append(out.Duties, client.ServiceDuty{ID: d.ID, Holder: d.Holder, Parts: d.Parts, Why: d.Why, Movers: d.Movers, URL: d.URL, Section: d.Section})
+	}
+	for _, l := range s.Lines {
+		out.Lines = append(out.Lines, client.ServiceLine{ID: l.ID, When: l.When, Because: l.Because, Moves: l.Moves, URL: l.URL, Section: l.Section})
+	}
+	for _, c := range s.Checks {
+		out.Checks = append(out.Checks, client.ServiceCheck{ID: c.ID, Title: c.Title, Duty: c.Duty, Severity: c.Severity, Pass: c.Pass, Proves: c.Proves, Fix: c.Fix})
+	}
+	for _, f := range s.Facts {
+		out.Facts = append(out.Facts, client.ServiceFact{Name: f.Name, Type: f.Type, About: f.About})
+	}
+	return out, nil
+}
+
+// Mapped lists the frameworks, with the duties of each control.
+func (o offered) Mapped() []client.Framework {
+	var out []client.Framework
+	for _, f := range o.Frameworks() {
+		out = append(out, client.Framework{ID: f.ID, Title: f.Title, Controls: f.Controls})
+	}
+	return out
+}

@@ -1,0 +1,206 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/client"
+	"github.com/demarc/demarc/internal/auth"
+	"github.com/demarc/demarc/internal/store"
+)
+
+// exampleServer serves the example estate to programs with a token, and returns one of each role.
+func exampleServer(t *testing.T) (address string, tokens map[demarc.AccessRole]string) {
+	t.Helper()
+	a := &app{Streams: Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, getenv: func(string) string { return "" }, log: slog.New(slog.DiscardHandler)}
+	st, err := store.Open(t.Context(), filepath.Join(exampleDir(t, a), exampleFile), store.Options{MustBe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	book, err := a.rulebook()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens = map[demarc.AccessRole]string{}
+	for _, role := range demarc.AccessRoles {
+		grant := demarc.Grant{Role: role}
+		if role == demarc.Owner {
+			grant.Teams = []string{"payments"}
+		}
+		now := time.Now()
+		_, secret, err := st.MakeToken(t.Context(), "test", demarc.Token{Name: string(role), Grant: grant, By: "test", Made: now, Expires: now.Add(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens[role] = secret
+	}
+	c := auth.Config{URL: "http://localhost"}
+	if err := c.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(auth.NewGate(c, st, a.log).Handler(a.newServer(st, newKnowledge(book, st), true)))
+	t.Cleanup(func() {
+		server.Close()
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.URL, tokens
+}
+
+func exampleDir(t *testing.T, a *app) string {
+	t.Helper()
+	t.Setenv("TMPDIR", t.TempDir())
+	dir, err := a.exampleStore(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestServer(t *testing.T) {
+	address, tokens := exampleServer(t)
+	t.Run("programs use the store over the network", func(t *testing.T) { programs(t, address, tokens) })
+	t.Run("many readers are served", func(t *testing.T) { manyReaders(t, address, tokens[demarc.Viewer]) })
+}
+
+func programs(t *testing.T, address string, tokens map[demarc.AccessRole]string) {
+	as := func(role demarc.AccessRole) *client.Client {
+		c, err := client.New(address, tokens[role])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ctx := t.Context()
+	viewer := as(demarc.Viewer)
+
+	overview, err := viewer.Overview(ctx, demarc.At{}, demarc.Filter{})
+	if err != nil || overview.Scan.Organization != "Northwind" || overview.Yours.Total == 0 {
+		t.Fatalf("overview %+v, %v", overview, err)
+	}
+	// A list that is gone through page by page has as many items as it says, each once, and what it counts agrees.
+	seen := map[demarc.ResourceID]bool{}
+	var database demarc.ResourceID
+	for r, err := range viewer.Resources(ctx, demarc.At{}, demarc.Filter{}, demarc.OrderWorst) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[r.ID] {
+			t.Errorf("%s twice", r.ID)
+		}
+		seen[r.ID] = true
+		if r.Service == "aws/rds" && database == "" {
+			database = r.ID
+		}
+	}
+	if len(seen) != overview.Resources {
+		t.Errorf("%d resources, and the overview has %d", len(seen), overview.Resources)
+	}
+	failing := 0
+	for f, err := range viewer.Findings(ctx, demarc.At{}, demarc.Filter{Gaps: []demarc.Gap{demarc.GapFailing}}, demarc.FindingsOpen) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Gap != demarc.GapFailing || !f.Resolved.At.IsZero() {
+			t.Fatalf("finding %+v", f)
+		}
+		failing++
+	}
+	if failing == 0 {
+		t.Error("nothing fails")
+	}
+	answer, err := viewer.Resource(ctx, demarc.At{}, database)
+	if err != nil || len(answer.Duties) != len(demarc.Duties) || len(answer.Facts) == 0 {
+		t.Errorf("%s: %d duties, %d facts, %v", database, len(answer.Duties), len(answer.Facts), err)
+	}
+	if _, err := viewer.Resource(ctx, demarc.At{}, "nothing"); !errors.Is(err, demarc.ErrNotFound) {
+		t.Errorf("a resource that is not there: %v", err)
+	}
+	line, err := viewer.Line(ctx, demarc.At{}, demarc.Filter{}, demarc.ByProvider, 12)
+	if err != nil || len(line.Columns) < 4 || len(line.Cells) == 0 {
+		t.Errorf("line with %d columns, %v", len(line.Columns), err)
+	}
+	var export bytes.Buffer
+	if err := viewer.Export(ctx, &export, demarc.At{}, demarc.Filter{Providers: []string{"aws"}}); err != nil || bytes.Count(export.Bytes(), []byte("\n")) < 50 || !strings.HasPrefix(export.String(), `{"demarc":{"schema":1`) {
+		t.Errorf("export: %d bytes, %v", export.Len(), err)
+	}
+
+	// Who may do what.
+	for role, want := range map[demarc.AccessRole]client.Me{
+		demarc.Viewer: {Read: true}, demarc.Owner: {Read: true, Declare: true}, demarc.Admin: {Read: true, Declare: true, Administer: true},
+	} {
+		me, err := as(role).Me(ctx)
+		if me.Name = ""; err != nil || me != want {
+			t.Errorf("%s is %+v, %v", role, me, err)
+		}
+	}
+	accept := client.NewDeclaration{Kind: demarc.Acceptance, Scope: "tag=team%3Dpayments", Team: "payments", Text: "Ours."}
+	if _, err := viewer.Declare(ctx, "", accept); status(err) != 403 {
+		t.Errorf("a viewer declares: %v", err)
+	}
+	made, err := as(demarc.Owner).Declare(ctx, "", accept)
+	if err != nil || made.ID == "" {
+		t.Fatal(err)
+	}
+	accept.Team = "shop"
+	if _, err := as(demarc.Owner).Declare(ctx, "", accept); status(err) != 403 {
+		t.Errorf("an owner declares for another team: %v", err)
+	}
+	list, err := viewer.Declarations(ctx, "")
+	if err != nil || len(list) != 1 || list[0].ID != made.ID || list[0].Team != "payments" {
+		t.Errorf("declarations %+v, %v", list, err)
+	}
+	if err := as(demarc.Admin).Withdraw(ctx, "", made.ID); err != nil {
+		t.Error(err)
+	}
+	stranger, err := client.New(address, "demarc_GUESS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stranger.Overview(ctx, demarc.At{}, demarc.Filter{}); status(err) != 401 {
+		t.Errorf("a guessed token: %v", err)
+	}
+}
+
+func status(err error) int {
+	if p, ok := errors.AsType[*client.Problem](err); ok {
+		return p.Status
+	}
+	return 0
+}
+
+// manyReaders read from many sides at once.
+func manyReaders(t *testing.T, address, token string) {
+	var group sync.WaitGroup
+	for reader := range 16 {
+		group.Go(func() {
+			c, err := client.New(address, token)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for i := range 10 {
+				f := demarc.Filter{Providers: []string{[]string{"aws", "azure", "gcp", "kubernetes"}[(reader+i)%4]}}
+				o, err := c.Overview(ctx, demarc.At{}, f)
+				if err != nil || o.Resources == 0 {
+					t.Errorf("%s: %d resources, %v", f, o.Resources, err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}

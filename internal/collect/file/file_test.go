@@ -394,3 +394,64 @@ func TestEnds(t *testing.T) {
 		t.Errorf("%v, %q", err, s.lines)
 	}
 }
+
+// during is a sink that does something when the first document comes.
+type during struct {
+	sink
+	do func()
+}
+
+func (d *during) Document(ctx context.Context, doc demarc.Document) error {
+	if len(d.docs) == 0 {
+		d.do()
+	}
+	return d.sink.Document(ctx, doc)
+}
+
+// TestChanging reads a file that somebody else changes meanwhile: what was read stays, what is cut off is told, and
+// nothing waits for more.
+func TestChanging(t *testing.T) {
+	const lines = 20_000 // more than a buffer holds
+	text := strings.Repeat(asset+"\n", lines)
+	cutOff := fmt.Sprintf("refused byte %d: expected the end of a value, found the end of the text", len(text)-30)
+	for _, c := range []struct {
+		name string
+		do   func(path string) error
+		last string // line
+		docs int
+	}{
+		{"it shrinks", func(path string) error { return os.Truncate(path, int64(len(text)-30)) }, cutOff, lines - 1},
+		{"it is emptied", func(path string) error { return os.Truncate(path, 0) }, "refused byte 262144: expected the end of a value, found the end of the text", 262144 / (len(asset) + 1)},
+		{"it grows", func(path string) error {
+			f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString(asset + "\n")
+			return errors.Join(err, f.Close())
+		}, "cai " + asset, lines + 1},
+		{"it is replaced", func(path string) error {
+			return errors.Join(os.WriteFile(path+".new", []byte(pod), 0o600), os.Rename(path+".new", path))
+		}, "cai " + asset, lines},
+		{"it is removed", os.Remove, "cai " + asset, lines},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.ndjson")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s := &during{do: func() {
+				if err := c.do(path); err != nil {
+					t.Fatal(err)
+				}
+			}}
+			src := file.Source{Input: file.Input{Path: path, Source: &demarc.Source{}}, Envelopes: envelopes{}}
+			if err := src.Collect(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.lines[len(s.lines)-1]; len(s.docs) != c.docs || got != c.last {
+				t.Errorf("%d documents and at last %q, want %d and %q", len(s.docs), got, c.docs, c.last)
+			}
+		})
+	}
+}

@@ -424,8 +424,9 @@ func (k *knowledge) WhatIf(ctx context.Context, at demarc.At, a *demarc.StoredAn
 		facts[j] = f.Fact
 	}
 	judge := assess.New(responsibility.New(k.book, est, a.Scan.AsOf), est, a.Scan.AsOf).Worker()
+	table := inventory.NewTable() // one: what is remembered goes by its numbers
 	answer := func(facts []demarc.Fact) (demarc.Answer, error) {
-		standing, err := judge.Assess(&inventory.Item{Resource: a.Resource, Service: s, Facts: inventory.NewTable().Row(s, facts), Inside: a.Answer.Inside})
+		standing, err := judge.Assess(&inventory.Item{Resource: a.Resource, Service: s, Facts: table.Row(s, facts), Inside: a.Answer.Inside})
 		return demarc.Answer{Resource: a.Resource, Standing: standing, Inside: a.Answer.Inside}, err
 	}
 	if is, err = answer(facts); err != nil {

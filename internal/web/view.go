@@ -42,6 +42,7 @@ var functions = template.FuncMap{
 	"day":         Day,
 	"clock":       clock,
 	"capital":     capital,
+	"unread":      unread,
 	"key":         func(v any) string { return Key(fmt.Sprint(v)) },
 	"holders":     func() []demarc.Holder { return demarc.Holders[:len(demarc.Holders)-1] },
 	"sections":    func() []section { return sections },
@@ -145,6 +146,14 @@ func shownFact(f demarc.NamedFact) string {
 		text += " (" + f.Fact.Origin.String() + ")"
 	}
 	return text
+}
+
+// unread says why a fact that was asked for is not known. One that was read may be so in part.
+func unread(origin string) string {
+	if origin == demarc.Read.String() {
+		return "A part of it is not known"
+	}
+	return capital(origin)
 }
 
 // joined is the elements of a list with commas between them.

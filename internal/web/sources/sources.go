@@ -36,11 +36,11 @@ var page = web.Template(files, "sources.html")
 
 // Routes is /sources.
 func (p Page) Routes() []web.Route {
-	return []web.Route{{Pattern: "GET /sources", Needs: demarc.RightRead, Keys: []string{"after"}, Serve: p.serve}}
+	return []web.Route{{Pattern: "GET /sources", Needs: demarc.RightRead, Keys: []string{"after", "blind"}, Serve: p.serve}}
 }
 
-// maxBlind is how many blind spots are shown.
-const maxBlind = 100
+// maxBlind is how many blind spots are shown, unless somebody asks for all.
+const maxBlind = 25
 
 type data struct {
 	demarc.Declared
@@ -84,7 +84,11 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 	if d.Blind, err = p.Counts.BlindSpots(r.Context(), r.At, r.Filter); err != nil {
 		return nil, err
 	}
-	if n := len(d.Blind); n > maxBlind {
+	all, err := r.Choice("blind", "top", "all")
+	if err != nil {
+		return nil, err
+	}
+	if n := len(d.Blind); n > maxBlind && all != "all" {
 		d.Blind, d.More = d.Blind[:maxBlind], n-maxBlind
 	}
 	if d.Scans, err = p.Counts.Scans(r.Context(), r.At.Organization, r.Page(20)); err != nil {

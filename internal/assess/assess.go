@@ -26,7 +26,7 @@ type Assessor struct {
 	memory   int
 
 	mu       sync.Mutex
-	vectors  map[string][]*demarc.Verdict // the states of all duties
+	vectors  map[string][]*demarc.Verdict // the states of all duties, with and without what checks say
 	verdicts map[string]*demarc.Verdict
 }
 
@@ -198,11 +198,7 @@ func (w *Worker) believed(assumptions *estate.Places, p *responsibility.Profile)
 
 // vector returns the states of all duties. Those that are alike are one.
 func (a *Assessor) vector(p *responsibility.Profile, g *grounds) []*demarc.Verdict {
-	key := binary.AppendUvarint([]byte(g.settings.Service.ID), uint64(p.Shape))
-	key = append(key, g.settings.ChecksKey...)
-	for _, e := range g.excepted {
-		key = append(binary.AppendUvarint(key, uint64(e.exception)), 'e')
-	}
+	key := binary.AppendUvarint(nil, uint64(p.Shape))
 	for _, i := range g.attestations.All() {
 		key = binary.AppendVarint(append(key, 'a'), int64(i))
 	}
@@ -214,11 +210,31 @@ func (a *Assessor) vector(p *responsibility.Profile, g *grounds) []*demarc.Verdi
 	out := a.vectors[string(key)]
 	if out == nil {
 		out = make([]*demarc.Verdict, rulebook.NumDuties)
+		unchecked := grounds{settings: &rulebook.Settings{Service: &rulebook.Service{}}, attestations: g.attestations, assurances: g.assurances}
 		for d, as := range p.Assignments {
-			out[d] = a.verdict(d, as, g)
+			out[d] = a.verdict(d, as, &unchecked)
 		}
 		remember(a.vectors, string(key), out, a.memory/vectorSize)
 	}
+	checks := g.settings.Service.Checks
+	if len(checks) == 0 {
+		return out
+	}
+	key = append(append(append(key, 's'), g.settings.Service.ID...), 0)
+	key = append(key, g.settings.ChecksKey...)
+	for _, e := range g.excepted {
+		key = append(binary.AppendUvarint(key, uint64(e.exception)), 'e')
+	}
+	if known := a.vectors[string(key)]; known != nil {
+		return known
+	}
+	out = slices.Clone(out)
+	for i, c := range checks {
+		if !slices.ContainsFunc(checks[:i], func(x *rulebook.Check) bool { return x.Duty == c.Duty }) {
+			out[c.Duty] = a.verdict(c.Duty, p.Assignments[c.Duty], g)
+		}
+	}
+	remember(a.vectors, string(key), out, a.memory/vectorSize)
 	return out
 }
 

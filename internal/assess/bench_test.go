@@ -76,13 +76,23 @@ func BenchmarkWorker(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/n, "ns/resource")
 			b.ReportMetric(float64(took.Nanoseconds())/n, "cpu-ns/resource")
 			b.ReportMetric(float64(after.Mallocs-before.Mallocs)/n, "allocs/resource")
-			standings, profiles, states := map[*demarc.Standing]bool{}, map[**demarc.Assignment]bool{}, map[**demarc.Verdict]bool{}
+			type parts struct {
+				profile **demarc.Assignment
+				states  **demarc.Verdict
+				teams   *string
+				beliefs string
+			}
+			standings, profiles, states := map[parts]bool{}, map[**demarc.Assignment]bool{}, map[**demarc.Verdict]bool{}
 			for _, item := range items {
 				s, err := workers[0].Assess(item)
 				if err != nil {
 					b.Fatal(err)
 				}
-				standings[s], profiles[&s.Assignments[0]], states[&s.Verdicts[0]] = true, true, true
+				of := parts{profile: &s.Assignments[0], states: &s.Verdicts[0], beliefs: fmt.Sprint(s.Beliefs)}
+				if s.Teams != nil {
+					of.teams = &s.Teams[0]
+				}
+				standings[of], profiles[of.profile], states[of.states] = true, true, true
 			}
 			b.Logf("%d resources, %d standings of %d profiles and %d lists of states", len(items), len(standings), len(profiles), len(states))
 		})

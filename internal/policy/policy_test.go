@@ -242,7 +242,6 @@ func TestPolicyNames(t *testing.T) {
 		{"anybody of its own account", trust(`"*"`, `{"StringEquals": {"aws:PrincipalAccount": "111122223333"}}`), "", "", ""},
 		{"anybody of the account that owns the resource", trust(`"*"`, `{"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}}`), "", "", ""},
 		{"anybody", trust(`"*"`, `{}`), "*", "", ""},
-		{"a canonical user", trust(`{"CanonicalUser": "79a59df900b949e55d96a1e698fbaced"}`, `{}`), "79a59df900b949e55d96a1e698fbaced", "", ""},
 		{"a service", trust(`{"Service": ["ec2.amazonaws.com", "sns.amazonaws.com"]}`, `{}`), "", "", "ec2.amazonaws.com sns.amazonaws.com"},
 		{"a service for this account", trust(`{"Service": "sns.amazonaws.com"}`, `{"StringEquals": {"aws:SourceAccount": "111122223333"}}`), "", "", ""},
 		{"a service for anybody", trust(`{"Service": "sns.amazonaws.com"}`, `{"ArnLike": {"aws:SourceArn": "*"}}`), "", "", "sns.amazonaws.com"},
@@ -273,6 +272,15 @@ func TestPolicyNames(t *testing.T) {
 				t.Error("Outsiders of no account: no error")
 			}
 		})
+	}
+	for _, principal := range []string{`{"CanonicalUser": "79a59df900b949e55d96a1e698fbaced"}`, `{"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1EXAMPLE"}`} {
+		p, err := Parse(trust(principal, `{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.Outsiders(own); err == nil {
+			t.Errorf("Outsiders of %s = %q, want an error: nobody knows whose it is", principal, got)
+		}
 	}
 }
 

@@ -179,15 +179,17 @@ func fixedSubject(v string) bool {
 	return !wild(owner)
 }
 
-// Outsiders returns whom an Allow lets in from outside an account: other accounts, as 12 digits; canonical users;
-// organizations; "*" for anybody. It is sorted, each once. The account may be given by an ARN in it. Services of AWS are no
-// outsiders, nor are identity providers, which have an entry in the account itself.
+// Outsiders returns whom an Allow lets in from outside an account: other accounts, as 12 digits; organizations; "*" for
+// anybody. It is sorted, each once. The account may be given by an ARN in it. Services of AWS are no outsiders, nor are
+// identity providers, which have an entry in the account itself. Whose canonical users and origin access identities are no
+// policy says: it is an error if nobody else is let in.
 func (p *Policy) Outsiders(account string) ([]string, error) {
 	if account = accountOf(account); account == "" {
 		return nil, fmt.Errorf("it is not known whose policy it is")
 	}
 	s := newSteps()
 	var out []string
+	var doubt error
 	for i := range p.statements {
 		st := &p.statements[i]
 		if st.deny || st.principal == nil {
@@ -202,16 +204,35 @@ func (p *Policy) Outsiders(account string) ([]string, error) {
 			return nil, why
 		}
 		out = append(out, st.outsiders(account)...)
+		if name := st.nameless(); name != "" {
+			doubt = fmt.Errorf("whose %s is, is not known", name)
+		}
 	}
 	slices.Sort(out)
-	return slices.Compact(out), s.err()
+	if out = slices.Compact(out); len(out) == 0 && doubt != nil {
+		return nil, doubt
+	}
+	return out, s.err()
+}
+
+// nameless returns a principal that names no account and may be of any; "" for none.
+func (st *statement) nameless() string {
+	if len(st.principal.canonical) > 0 {
+		return "canonical user " + st.principal.canonical[0]
+	}
+	for _, name := range st.principal.aws {
+		if accountOf(name) == "cloudfront" {
+			return name
+		}
+	}
+	return ""
 }
 
 // outsiders returns whom a statement that is not public names.
 func (st *statement) outsiders(account string) []string {
 	var out []string
 	add := func(name string) {
-		if a := accountOf(name); a != "" && a != account && !wild(a) {
+		if a := accountOf(name); a != account && a != "" && strings.Trim(a, "0123456789") == "" {
 			out = append(out, a)
 		}
 	}
@@ -227,7 +248,6 @@ func (st *statement) outsiders(account string) []string {
 		for _, name := range st.principal.aws {
 			add(name)
 		}
-		out = append(out, st.principal.canonical...)
 	}
 	if st.admitsAnybody() && !st.vouched() { // the conditions say who
 		for i := range st.conditions {
@@ -260,7 +280,7 @@ func (p *Policy) Unbound(account string) ([]string, error) {
 			continue
 		}
 		for _, name := range st.principal.aws {
-			if a := accountOf(name); a != "" && a != account {
+			if a := accountOf(name); a != account && a != "" && strings.Trim(a, "0123456789") == "" {
 				out = append(out, a)
 			}
 		}

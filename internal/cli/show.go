@@ -238,7 +238,7 @@ func (v view) facts() {
 		if f.Presume != nil {
 			about += fmt.Sprintf(" Presumed to be %s: %s", f.Presume.Value, f.Presume.Reason)
 		}
-		where := ""
+		var where string
 		switch {
 		case f.Derive != nil:
 			where = "other facts"

@@ -99,6 +99,7 @@ func (a Alternative) String() string {
 		text = "$"
 	}
 	switch a.Asked {
+	case TheValue:
 	case WhetherSet:
 		return "set(" + text + ")"
 	case HowMany:

@@ -2,6 +2,7 @@
 //
 //	go run ./cmd/bench generate --resources 100000 --accounts 1000 --dialect all -o DIR
 //	go run ./cmd/bench run --resources 100000 --json FILE --plot FILE.svg
+//	go run ./cmd/bench store --resources 1000000 --store postgres://...
 //
 // It is a program of its own so that what demarc is measured against is no part of the product.
 package main
@@ -32,17 +33,19 @@ func main() {
 
 func command(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return fmt.Errorf("expected generate or run")
+		return fmt.Errorf("expected generate, run or store")
 	}
 	switch args[0] {
 	case "generate":
 		return generateCommand(args[1:], out)
 	case "run":
 		return runCommand(ctx, args[1:], out)
+	case "store":
+		return storeCommand(ctx, args[1:], out)
 	case childCommand:
 		return child(ctx, args[1:], out)
 	default:
-		return fmt.Errorf("%q: expected generate or run", args[0])
+		return fmt.Errorf("%q: expected generate, run or store", args[0])
 	}
 }
 

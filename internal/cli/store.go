@@ -381,9 +381,6 @@ func (c *recorder) statuses(r *run) []demarc.SourceStatus {
 	for _, name := range c.names {
 		status(name)
 	}
-	for answer := range r.Answers() {
-		status(answer.Resource.Source).Resources++
-	}
 	told := 0
 	for _, n := range r.Notes.Kept {
 		if !n.Kind.Incomplete() {

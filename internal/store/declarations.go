@@ -121,19 +121,24 @@ type movedDuty struct {
 	at   time.Time
 }
 
-// unaccepted returns, for each resource, the duties that a team does and has not accepted, or has to again: an
-// acceptance that was recorded before the duty last changed hands does not count. nil where no teams are declared.
-func (s *Store) unaccepted(ctx context.Context, n *snapshot) ([]uint64, error) {
+// classesOf returns the classes of a snapshot, with what nobody has accepted as of now: an acceptance that was recorded
+// before a duty last changed hands does not count for it.
+func (s *Store) classesOf(ctx context.Context, n *snapshot) (*classes, error) {
 	teamed := n.teamed()
 	if teamed == nil {
-		return nil, nil
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.classes == nil {
+			n.classes = n.classify(nil)
+		}
+		return n.classes, nil
 	}
 	list, err := declarations(ctx, s.read, n.org)
 	if err != nil {
 		return nil, s.explain(err)
 	}
 	on := n.scan.AsOf
-	if today := time.Now().UTC().Truncate(24 * time.Hour); s.isLatest(ctx, n) && today.After(on) {
+	if today := time.Now().UTC().Truncate(24 * time.Hour); today.After(on) && s.isLatest(ctx, n) {
 		on = today
 	}
 	var inForce []demarc.Declaration
@@ -145,9 +150,9 @@ func (s *Store) unaccepted(ctx context.Context, n *snapshot) ([]uint64, error) {
 		}
 	}
 	n.mu.Lock()
-	if n.unaccepted != nil && n.accepted == key {
+	if n.classes != nil && n.accepted == key {
 		defer n.mu.Unlock()
-		return n.unaccepted, nil
+		return n.classes, nil
 	}
 	n.mu.Unlock()
 	out := make([]uint64, len(n.rids))
@@ -168,20 +173,20 @@ func (s *Store) unaccepted(ctx context.Context, n *snapshot) ([]uint64, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.unaccepted, n.accepted = out, key
-	return out, nil
+	n.classes, n.accepted = n.classify(out), key
+	return n.classes, nil
 }
 
 // accept takes the duties of an acceptance away.
 func (s *Store) accept(ctx context.Context, n *snapshot, d *demarc.Declaration, moved map[int64][]movedDuty, out []uint64) error {
-	sel, err := s.selects(ctx, n, d.Scope)
+	sel, err := s.selectsFrom(ctx, n, nil, d.Scope)
 	if err != nil {
 		return err
 	}
 	covered := n.masks(demarc.Filter{Teams: []string{d.Team}, Duties: d.Duties})
 	for pos := range n.rids {
 		taken := covered[n.standings[pos]&^insideBit]
-		if taken == 0 || sel.mask(pos) == 0 {
+		if taken == 0 || !sel.in(pos) {
 			continue
 		}
 		for _, m := range moved[n.rids[pos]] {
@@ -196,6 +201,11 @@ func (s *Store) accept(ctx context.Context, n *snapshot, d *demarc.Declaration, 
 
 // teamed returns the duties of each standing that a team does; nil if there is none.
 func (n *snapshot) teamed() []uint64 {
+	n.teamedOnce.Do(func() { n.teams = n.findTeamed() })
+	return n.teams
+}
+
+func (n *snapshot) findTeamed() []uint64 {
 	any := false
 	out := make([]uint64, n.view.standings)
 	for d := range numDuties {

@@ -23,51 +23,58 @@ type gapAt struct {
 	last  int64 // 0 while it is seen
 }
 
-// gapsAt returns the findings of the resource at a position, as far as a filter wants their duties, in the order of
-// duties. What it returns is valid until the next call with the same scratch.
-func (n *snapshot) gapsAt(sel *selection, f *demarc.Filter, pos int, open []uint64, scratch []gapAt) []gapAt {
-	mask := sel.mask(pos)
-	if mask == 0 {
-		return nil
-	}
-	if n.standings[pos]&insideBit != 0 {
+// gapsOf calls yield for the findings that a filter wants of the wanted duties of a class, in the order of duties.
+func (n *snapshot) gapsOf(k *class, mask uint64, f *demarc.Filter, yield func(d int, g findingOf, o *outcome)) {
+	at := k.standing &^ insideBit
+	if k.standing&insideBit != 0 {
 		mask &^= guestDuties
 	}
-	at := n.standings[pos] &^ insideBit
-	rows := n.rows[n.rids[pos]]
-	out := scratch[:0]
+	mask &= n.view.gapped[at] | k.open
 	for d := range dutiesIn(mask) {
 		o := n.view.outcome(d, at)
 		for _, g := range o.gaps {
-			x := gapAt{d, g, o, int64(n.born[pos]), 0}
-			for i := range rows {
-				if r := &rows[i]; r.duty == d && r.of.gap == g.gap && r.of.check == g.check {
-					x.first = r.first
-				}
-			}
-			if wantsGap(f, &x) {
-				out = append(out, x)
+			if wantsGap(f, g) {
+				yield(d, g, o)
 			}
 		}
-		if open != nil && open[pos]>>d&1 != 0 {
-			if x := (gapAt{d, findingOf{demarc.GapUnaccepted, "", demarc.Low}, o, int64(n.born[pos]), 0}); wantsGap(f, &x) {
-				out = append(out, x)
-			}
+		if g := (findingOf{demarc.GapUnaccepted, "", demarc.Low}); k.open>>d&1 != 0 && wantsGap(f, g) {
+			yield(d, g, o)
 		}
 	}
-	for i := range rows { // those that can no longer be told
-		if r := &rows[i]; r.last != 0 && mask>>r.duty&1 != 0 {
-			if x := (gapAt{r.duty, r.of, r.out, r.first, r.last}); wantsGap(f, &x) {
-				out = append(out, x)
+}
+
+// gapsAt returns the findings of the resource at a position, as far as a filter wants them. What it returns is valid until
+// the next call with the same scratch.
+func (n *snapshot) gapsAt(sel *selection, f *demarc.Filter, pos int, scratch []gapAt) []gapAt {
+	out := scratch[:0]
+	mask := sel.mask(pos)
+	if mask == 0 {
+		return out
+	}
+	var rows []findingRow
+	if n.special[pos] {
+		rows = n.rows[n.rids[pos]]
+	}
+	n.gapsOf(&sel.classes.list[sel.classes.of[pos]], mask, f, func(d int, g findingOf, o *outcome) {
+		x := gapAt{d, g, o, int64(n.born[pos]), 0}
+		for i := range rows {
+			if r := &rows[i]; r.duty == d && r.of.gap == g.gap && r.of.check == g.check {
+				x.first = r.first
 			}
+		}
+		out = append(out, x)
+	})
+	for i := range rows { // those that can no longer be told
+		if r := &rows[i]; r.last != 0 && mask>>r.duty&1 != 0 && wantsGap(f, r.of) {
+			out = append(out, gapAt{r.duty, r.of, r.out, r.first, r.last})
 		}
 	}
 	return out
 }
 
 // wantsGap reports whether a filter wants a finding of a duty that it wants.
-func wantsGap(f *demarc.Filter, x *gapAt) bool {
-	return (len(f.Gaps) == 0 || slices.Contains(f.Gaps, x.of.gap)) && x.of.severity >= f.Severity && (len(f.Checks) == 0 || slices.Contains(f.Checks, x.of.check))
+func wantsGap(f *demarc.Filter, g findingOf) bool {
+	return (len(f.Gaps) == 0 || slices.Contains(f.Gaps, g.gap)) && g.severity >= f.Severity && (len(f.Checks) == 0 || slices.Contains(f.Checks, g.check))
 }
 
 // Findings returns a part of the findings that a filter wants: of the open ones those at a scan, of the resolved ones
@@ -134,10 +141,6 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 	if err != nil {
 		return out, err
 	}
-	open, err := s.unaccepted(ctx, n)
-	if err != nil {
-		return out, err
-	}
 	rank := func(*gapAt) int { return 0 }
 	ranks := 1
 	switch order {
@@ -162,51 +165,48 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 		}
 		fromPos = max(0, fromPos-1) // the resource of the last item may have more
 	}
-	// Most resources have the findings of their standing, from their own first scan on: they are counted by standing.
-	type shape struct {
-		standing uint32
-		mask     uint64
-		born     uint32
-	}
-	counts := make([]int, ranks)
-	same := map[shape]int{}
-	var scratch []gapAt
-	plain := func(pos int) bool { return n.rows[n.rids[pos]] == nil && open == nil }
+	// Most resources have the findings of their class, from their own first scan on: they are counted by class.
 	byAge := order == demarc.OrderOldest || order == demarc.OrderNewest
-	for pos := range n.rids {
-		mask := sel.mask(pos)
+	counts := make([]int, ranks)
+	gaps := make([]int, len(sel.classes.list))   // of each class
+	has := make([]uint64, len(sel.classes.list)) // the ranks that there are in each, a bit each; by age, any
+	cs := sel.classes
+	var scratch []gapAt
+	for i := range cs.list {
+		mask := sel.masks[i]
 		if mask == 0 {
 			continue
 		}
-		if plain(pos) {
-			k := shape{standing: n.standings[pos], mask: mask}
-			if byAge {
-				k.born = n.born[pos]
+		var of [demarc.Critical + 1]int
+		n.gapsOf(&cs.list[i], mask, &f, func(d int, g findingOf, o *outcome) {
+			gaps[i]++
+			if !byAge {
+				r := rank(&gapAt{d, g, o, 0, 0})
+				of[r]++
+				has[i] |= 1 << r
 			}
-			if c, ok := same[k]; ok {
-				same[k] = c + 1
-				continue
-			}
-			same[k] = 1
+		})
+		if gaps[i] == 0 && len(n.rows) == 0 {
 			continue
 		}
-		scratch = n.gapsAt(sel, &f, pos, open, scratch)
-		for i := range scratch {
-			counts[rank(&scratch[i])]++
-		}
-	}
-	for k, times := range same {
-		mask := k.mask
-		if k.standing&insideBit != 0 {
-			mask &^= guestDuties
-		}
-		for d := range dutiesIn(mask) {
-			o := n.view.outcome(d, k.standing&^insideBit)
-			for _, g := range o.gaps {
-				if x := (gapAt{d, g, o, int64(k.born), 0}); wantsGap(&f, &x) {
-					counts[rank(&x)] += times
+		times := 0
+		for at := cs.start[i]; at < cs.start[i+1]; at++ {
+			pos := int(cs.order[at])
+			switch {
+			case !sel.in(pos):
+			case n.special[pos]:
+				scratch = n.gapsAt(sel, &f, pos, scratch)
+				for k := range scratch {
+					counts[rank(&scratch[k])]++
 				}
+			case byAge:
+				counts[rank(&gapAt{first: int64(n.born[pos])})] += gaps[i]
+			default:
+				times++
 			}
+		}
+		for r := range min(ranks, len(of)) {
+			counts[r] += of[r] * times
 		}
 	}
 	for _, c := range counts {
@@ -226,10 +226,13 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 			start = fromPos
 		}
 		for pos := start; pos < len(n.rids) && left > 0 && len(items) <= size; pos++ {
-			if byAge && plain(pos) && rank(&gapAt{first: int64(n.born[pos])}) != r {
+			if !sel.in(pos) {
 				continue
 			}
-			scratch = n.gapsAt(sel, &f, pos, open, scratch)
+			if c := cs.of[pos]; !n.special[pos] && (gaps[c] == 0 || byAge && rank(&gapAt{first: int64(n.born[pos])}) != r || !byAge && has[c]>>r&1 == 0) {
+				continue
+			}
+			scratch = n.gapsAt(sel, &f, pos, scratch)
 			number := 0
 			for i := range scratch {
 				if rank(&scratch[i]) != r {
@@ -354,7 +357,7 @@ func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filt
 		x.out, x.place = v.outcomeOf[outcome], v.placeAt[placeID]
 		v.mu.Unlock()
 		x.of.severity, x.last = demarc.Severity(severity), last.Int64
-		if x.out == nil || int(x.place) >= len(sel.places) || !sel.places[x.place] || !f.MatchDuty(&x.out.answer) || !wantsGap(&f, &x.gapAt) {
+		if x.out == nil || int(x.place) >= len(sel.places) || !sel.places[x.place] || !f.MatchDuty(&x.out.answer) || !wantsGap(&f, x.of) {
 			return nil
 		}
 		all = append(all, x)
@@ -438,10 +441,6 @@ func (s *Store) FindingGroups(ctx context.Context, at demarc.At, f demarc.Filter
 	if err != nil {
 		return nil, err
 	}
-	open, err := s.unaccepted(ctx, n)
-	if err != nil {
-		return nil, err
-	}
 	type key struct {
 		duty    int
 		gap     demarc.Gap
@@ -454,63 +453,100 @@ func (s *Store) FindingGroups(ctx context.Context, at demarc.At, f demarc.Filter
 		examples []int
 	}
 	groups := map[key]*group{}
-	add := func(g *gapAt, pos, times int) {
-		k := key{g.duty, g.of.gap, g.of.check, n.view.places[n.places[pos]].service}
+	add := func(d int, of findingOf, service demarc.ServiceID, times int, examples []int) {
+		k := key{d, of.gap, of.check, service}
 		x := groups[k]
 		if x == nil {
 			x = &group{}
 			groups[k] = x
 		}
 		x.count += times
-		x.severity = max(x.severity, g.of.severity)
-		if len(x.examples) < demarc.MaxExamples {
-			x.examples = append(x.examples, pos)
+		x.severity = max(x.severity, of.severity)
+		if len(x.examples) < demarc.MaxExamples || len(examples) > 0 && examples[0] < x.examples[len(x.examples)-1] {
+			x.examples = first(x.examples, examples, demarc.MaxExamples)
 		}
 	}
-	// Resources with the findings of their standing are gone through by standing and service, with a few of them.
-	type shape struct {
-		standing uint32
-		mask     uint64
-		service  demarc.ServiceID
-	}
+	// By class and outcome first: outcomes are far fewer than findings.
 	type some struct {
-		count     int
-		positions [demarc.MaxExamples]int
+		times    int
+		examples []int
 	}
-	same := map[shape]*some{}
-	var order []shape
+	type whose struct {
+		service demarc.ServiceID
+		open    bool
+	}
+	outcomes := map[whose]*[numDuties][]some{}
+	cs := sel.classes
 	var scratch []gapAt
-	for pos := range n.rids {
-		mask := sel.mask(pos)
+	for i := range cs.list {
+		mask := sel.masks[i]
 		if mask == 0 {
 			continue
 		}
-		if n.rows[n.rids[pos]] == nil && open == nil {
-			k := shape{n.standings[pos], mask, n.view.places[n.places[pos]].service}
-			x := same[k]
-			if x == nil {
-				x = &some{}
-				same[k] = x
-				order = append(order, k)
+		c := &cs.list[i]
+		times := 0
+		var examples []int
+		for k := cs.start[i]; k < cs.start[i+1]; k++ {
+			pos := int(cs.order[k])
+			switch {
+			case !sel.in(pos):
+			case n.special[pos]:
+				scratch = n.gapsAt(sel, &f, pos, scratch)
+				for g := range scratch {
+					add(scratch[g].duty, scratch[g].of, c.service, 1, []int{pos})
+				}
+			default:
+				if times++; len(examples) < demarc.MaxExamples {
+					examples = append(examples, pos)
+				}
 			}
-			if x.count < len(x.positions) {
-				x.positions[x.count] = pos
-			}
-			x.count++
+		}
+		if times == 0 {
 			continue
 		}
-		scratch = n.gapsAt(sel, &f, pos, open, scratch)
-		for i := range scratch {
-			add(&scratch[i], pos, 1)
+		if c.standing&insideBit != 0 {
+			mask &^= guestDuties
+		}
+		standing := c.standing &^ insideBit
+		for _, open := range []bool{false, true} {
+			wanted := mask & n.view.gapped[standing]
+			if open {
+				wanted = mask & c.open
+			}
+			if wanted == 0 {
+				continue
+			}
+			of := outcomes[whose{c.service, open}]
+			if of == nil {
+				of = &[numDuties][]some{}
+				outcomes[whose{c.service, open}] = of
+			}
+			for d := range dutiesIn(wanted) {
+				if of[d] == nil {
+					of[d] = make([]some, len(n.view.outcomes[d]))
+				}
+				x := &of[d][n.view.columns[d][standing]]
+				if x.times += times; len(x.examples) < demarc.MaxExamples || examples[0] < x.examples[len(x.examples)-1] {
+					x.examples = first(x.examples, examples, demarc.MaxExamples)
+				}
+			}
 		}
 	}
-	for _, k := range order {
-		x := same[k]
-		scratch = n.gapsAt(sel, &f, x.positions[0], nil, scratch)
-		for i := range scratch {
-			add(&scratch[i], x.positions[0], x.count)
-			for e := 1; e < min(x.count, len(x.positions)); e++ {
-				add(&scratch[i], x.positions[e], 0)
+	for k, of := range outcomes {
+		for d := range numDuties {
+			for number, x := range of[d] {
+				if x.times == 0 {
+					continue
+				}
+				list := n.view.outcomes[d][number].gaps
+				if k.open {
+					list = []findingOf{{demarc.GapUnaccepted, "", demarc.Low}}
+				}
+				for _, g := range list {
+					if wantsGap(&f, g) {
+						add(d, g, k.service, x.times, x.examples)
+					}
+				}
 			}
 		}
 	}
@@ -582,51 +618,51 @@ func (s *Store) BlindSpots(ctx context.Context, at demarc.At, f demarc.Filter) (
 		examples          []int
 	}
 	spots := map[key]*spot{}
-	type shape struct {
-		standing uint32
-		mask     uint64
-		service  demarc.ServiceID
-	}
-	same := map[shape][]int{} // how many, and the first few
-	for pos := range n.rids {
-		mask := sel.mask(pos)
-		if n.standings[pos]&insideBit != 0 {
+	cs := sel.classes
+	hidden := map[string]int{}
+	for i := range cs.list {
+		mask := sel.masks[i]
+		c := &cs.list[i]
+		if c.standing&insideBit != 0 {
 			mask &^= guestDuties
 		}
-		if mask == 0 {
+		if mask &= n.view.gapped[c.standing&^insideBit]; mask == 0 {
 			continue
 		}
-		k := shape{n.standings[pos] &^ insideBit, mask, n.view.places[n.places[pos]].service}
-		list := same[k]
-		if list == nil {
-			list = []int{0}
-		}
-		list[0]++
-		if len(list) <= demarc.MaxExamples {
-			list = append(list, pos)
-		}
-		same[k] = list
-	}
-	for k, list := range same {
-		hidden := map[string]int{}
-		for d := range dutiesIn(k.mask) {
-			if o := n.view.outcome(d, k.standing); o.answer.State == demarc.Blind {
+		clear(hidden)
+		for d := range dutiesIn(mask) {
+			if o := n.view.outcome(d, c.standing&^insideBit); o.answer.State == demarc.Blind {
 				for _, name := range o.answer.Verdict.Missing {
 					hidden[name]++
 				}
 			}
 		}
+		if len(hidden) == 0 {
+			continue
+		}
+		times := 0
+		var examples []int
+		for k := cs.start[i]; k < cs.start[i+1]; k++ {
+			if pos := int(cs.order[k]); sel.in(pos) {
+				if times++; len(examples) < demarc.MaxExamples {
+					examples = append(examples, pos)
+				}
+			}
+		}
+		if times == 0 {
+			continue
+		}
 		for name, duties := range hidden {
-			x := spots[key{k.service, name}]
+			x := spots[key{c.service, name}]
 			if x == nil {
 				x = &spot{}
-				spots[key{k.service, name}] = x
+				spots[key{c.service, name}] = x
 			}
-			x.resources += list[0]
-			x.duties += list[0] * duties
-			x.examples = append(x.examples, list[1:]...)
-			slices.Sort(x.examples)
-			x.examples = x.examples[:min(len(x.examples), demarc.MaxExamples)]
+			x.resources += times
+			x.duties += times * duties
+			if len(x.examples) < demarc.MaxExamples || examples[0] < x.examples[len(x.examples)-1] {
+				x.examples = first(x.examples, examples, demarc.MaxExamples)
+			}
 		}
 	}
 	var rids []int64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 
 	"github.com/demarc/demarc"
 )
@@ -29,6 +30,7 @@ type interner struct {
 	// By address, as equal parts of answers mostly are one.
 	assignmentAt map[*demarc.Assignment]int64
 	verdictAt    map[*demarc.Verdict]int64
+	outcomeAt    map[outcomeAt]int64
 	standingAt   map[standingKey]int64
 	namesAt      map[demarc.ServiceID][]namesKnown
 	archetypeAt  map[*demarc.Assignment]string
@@ -57,6 +59,14 @@ type standingKey struct {
 	beliefs     *demarc.Belief
 }
 
+// outcomeAt tells outcomes without a belief apart by the addresses of their parts.
+type outcomeAt struct {
+	a        *demarc.Assignment
+	v        *demarc.Verdict
+	team     string
+	teamless bool
+}
+
 type namesKnown struct {
 	first *demarc.NamedFact
 	names []string
@@ -68,7 +78,7 @@ func newInterner(ctx context.Context, s *Store, t *tx, org int64) (*interner, er
 		t: t, org: org, places: map[place]int64{}, placeOf: map[int64]place{},
 		assignments: map[[32]byte]int64{}, verdicts: map[[32]byte]int64{}, outcomes: map[outcomeKey]int64{}, standings: map[[16]byte]int64{}, names: map[string]int64{},
 		outcomeOf: map[int64]*demarc.DutyAnswer{}, standingOf: map[int64][]int64{}, namesOf: map[int64][]string{},
-		assignmentAt: map[*demarc.Assignment]int64{}, verdictAt: map[*demarc.Verdict]int64{}, standingAt: map[standingKey]int64{}, namesAt: map[demarc.ServiceID][]namesKnown{}, archetypeAt: map[*demarc.Assignment]string{},
+		assignmentAt: map[*demarc.Assignment]int64{}, verdictAt: map[*demarc.Verdict]int64{}, outcomeAt: map[outcomeAt]int64{}, standingAt: map[standingKey]int64{}, namesAt: map[demarc.ServiceID][]namesKnown{}, archetypeAt: map[*demarc.Assignment]string{},
 		newPlaces:      bulk{table: "places", columns: []string{"id", "organization", "provider", "source", "account", "region", "type", "service", "model", "archetype", "implied"}},
 		newAssignments: bulk{table: "assignments", columns: []string{"id", "organization", "body"}},
 		newVerdicts:    bulk{table: "verdicts", columns: []string{"id", "organization", "body"}},
@@ -210,13 +220,28 @@ func (in *interner) standing(ctx context.Context, s *demarc.Standing) (int64, er
 	if id, ok := in.standingAt[key]; ok {
 		return id, nil
 	}
-	ids := make([]int64, 0, numDuties)
-	for d := range s.Duties {
-		id, err := in.outcome(ctx, d)
-		if err != nil {
-			return 0, err
+	ids := make([]int64, numDuties)
+	for i, a := range s.Assignments {
+		at := outcomeAt{a: a, v: s.Verdicts[i]}
+		if s.Teams != nil && a.Tenant() {
+			at.team, at.teamless = s.Teams[i], s.Teams[i] == ""
 		}
-		ids = append(ids, id)
+		believed := slices.ContainsFunc(s.Beliefs, func(b demarc.Belief) bool { return b.Duty == i })
+		id, ok := in.outcomeAt[at]
+		if !ok || believed {
+			d := s.Duty(i)
+			var err error
+			if id, err = in.outcome(ctx, &d); err != nil {
+				return 0, err
+			}
+			if !believed {
+				if len(in.outcomeAt) >= maxAddresses {
+					clear(in.outcomeAt)
+				}
+				in.outcomeAt[at] = id
+			}
+		}
+		ids[i] = id
 	}
 	body := appendIDs(nil, ids)
 	sum := sumOf(body)

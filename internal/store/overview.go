@@ -21,30 +21,31 @@ func (s *Store) Overview(ctx context.Context, at demarc.At, f demarc.Filter) (de
 	if err != nil {
 		return demarc.Overview{}, err
 	}
-	open, err := s.unaccepted(ctx, n)
-	if err != nil {
-		return demarc.Overview{}, err
-	}
 	out := demarc.Overview{Scan: n.scan}
-	var total summed
+	counts := make([]int, len(n.view.places))
 	for pos := range n.rids {
-		m := sel.mask(pos)
-		if m == 0 {
-			continue
+		if sel.mask(pos) != 0 {
+			counts[n.places[pos]]++
 		}
-		out.Resources++
-		p := &n.view.places[n.places[pos]]
+	}
+	for i, c := range counts {
+		out.Resources += c
+		p := &n.view.places[i]
 		if p.implied {
-			out.Implied++
+			out.Implied += c
 		}
 		if p.service == "unclassified" {
-			out.Unclassified++
+			out.Unclassified += c
 		}
-		if n.stale[n.places[pos]] != 0 {
-			out.Stale++
+		if n.stale[i] != 0 {
+			out.Stale += c
 		}
-		total.add(n, pos, m, open)
 	}
+	var total summed
+	sel.counted(func(c *class, mask uint64, times int) bool {
+		total.add(n, c, mask, times)
+		return true
+	})
 	out.Tally = total.tally()
 	return out, nil
 }
@@ -56,22 +57,18 @@ type summed struct {
 	unaccepted int
 }
 
-// add adds the wanted duties of the resource at a position.
-func (t *summed) add(n *snapshot, pos int, mask uint64, open []uint64) {
-	t.resources++
-	at := n.standings[pos]
-	if inside := at&insideBit != 0; mask == allDuties {
-		t.sums.add(&n.view.summaries[at&^insideBit][bit(inside)], 1)
-		if inside {
-			mask &^= guestDuties
-		}
+// add adds the wanted duties of some resources of a class.
+func (t *summed) add(n *snapshot, k *class, mask uint64, times int) {
+	t.resources += times
+	at := k.standing &^ insideBit
+	inside := k.standing&insideBit != 0
+	if mask == allDuties {
+		t.sums.add(&n.view.summaries[at][bit(inside)], int64(times))
 	} else {
-		c := n.countsOf(at&^insideBit, mask)
-		t.sums.add(&c, 1)
+		c := n.countsOf(at, mask)
+		t.sums.add(&c, int64(times))
 	}
-	if open != nil {
-		t.unaccepted += bits.OnesCount64(open[pos] & mask)
-	}
+	t.unaccepted += bits.OnesCount64(k.open&mask) * times
 }
 
 // countsOf returns what some duties of a standing add to a tally.
@@ -98,12 +95,8 @@ func (s *Store) Groups(ctx context.Context, at demarc.At, f demarc.Filter, by de
 	if err != nil {
 		return nil, err
 	}
-	open, err := s.unaccepted(ctx, n)
-	if err != nil {
-		return nil, err
-	}
 	if slices.Contains(demarc.DutyDimensions, by) {
-		return n.dutyGroups(sel, by, open), nil
+		return n.dutyGroups(sel, by), nil
 	}
 	value, err := placeValue(by)
 	if err != nil {
@@ -111,11 +104,7 @@ func (s *Store) Groups(ctx context.Context, at demarc.At, f demarc.Filter, by de
 	}
 	groupOf, names := n.groupPlaces(value)
 	totals := make([]summed, len(names))
-	for pos := range n.rids {
-		if m := sel.mask(pos); m != 0 {
-			totals[groupOf[n.places[pos]]].add(n, pos, m, open)
-		}
-	}
+	sel.grouped(groupOf, len(names), func(c *class, mask uint64, group uint32, times int) { totals[group].add(n, c, mask, times) })
 	var out []demarc.Group
 	for i := range totals {
 		if totals[i].resources > 0 {
@@ -150,7 +139,7 @@ func (n *snapshot) groupPlaces(value func(*place) string) (groupOf []uint32, nam
 }
 
 // dutyGroups groups duties: by standing first, as standings are far fewer than resources.
-func (n *snapshot) dutyGroups(sel *selection, by demarc.Dimension, open []uint64) []demarc.Group {
+func (n *snapshot) dutyGroups(sel *selection, by demarc.Dimension) []demarc.Group {
 	numbers := map[string]int{}
 	var names []string
 	number := func(v string) int {
@@ -173,39 +162,38 @@ func (n *snapshot) dutyGroups(sel *selection, by demarc.Dimension, open []uint64
 		}
 	}
 	unaccepted := -1
-	if by == demarc.ByGap && open != nil {
+	if by == demarc.ByGap && sel.classes.open {
 		unaccepted = number(string(demarc.GapUnaccepted))
 	}
 	totals := make([]summed, len(names))
 	masks := make([]uint64, len(names))
 	var touched []int
-	for pos := range n.rids {
-		m := sel.mask(pos)
-		if m == 0 {
-			continue
-		}
-		if n.standings[pos]&insideBit != 0 {
+	sel.counted(func(c *class, m uint64, times int) bool {
+		at := c.standing &^ insideBit
+		if c.standing&insideBit != 0 {
 			m &^= guestDuties
 		}
-		at := n.standings[pos] &^ insideBit
 		touched = touched[:0]
-		for d := range dutiesIn(m) {
-			groups := of[d][n.view.columns[d][at]]
-			if unaccepted >= 0 && open[pos]>>d&1 != 0 {
-				groups = append(slices.Clip(groups), unaccepted)
+		put := func(g, d int) {
+			if masks[g] == 0 {
+				touched = append(touched, g)
 			}
-			for _, g := range groups {
-				if masks[g] == 0 {
-					touched = append(touched, g)
-				}
-				masks[g] |= 1 << d
+			masks[g] |= 1 << d
+		}
+		for d := range dutiesIn(m) {
+			for _, g := range of[d][n.view.columns[d][at]] {
+				put(g, d)
+			}
+			if unaccepted >= 0 && c.open>>d&1 != 0 {
+				put(unaccepted, d)
 			}
 		}
 		for _, g := range touched {
-			totals[g].add(n, pos, masks[g], open)
+			totals[g].add(n, c, masks[g], times)
 			masks[g] = 0
 		}
-	}
+		return true
+	})
 	var out []demarc.Group
 	for i := range totals {
 		if totals[i].resources > 0 {
@@ -304,11 +292,7 @@ func (s *Store) Line(ctx context.Context, at demarc.At, f demarc.Filter, by dema
 	out.Scan = n.scan
 	groupOf, names := n.groupPlaces(value)
 	count := make([]int, len(names))
-	for pos := range n.rids {
-		if sel.mask(pos) != 0 {
-			count[groupOf[n.places[pos]]]++
-		}
-	}
+	sel.grouped(groupOf, len(names), func(_ *class, _ uint64, group uint32, times int) { count[group] += times })
 	var order []uint32
 	for i, c := range count {
 		if c > 0 {
@@ -330,34 +314,25 @@ func (s *Store) Line(ctx context.Context, at demarc.At, f demarc.Filter, by dema
 		columnOf[g] = i
 		out.Columns = append(out.Columns, demarc.LineColumn{Value: names[g], Resources: count[g]})
 	}
-	// How many resources of a column have a standing, inside or not, and which of its duties are wanted.
-	type group struct {
-		column   int
-		standing uint32
-		mask     uint64
-	}
-	groups := map[group]int{}
-	for pos := range n.rids {
-		m := sel.mask(pos)
-		if m == 0 {
-			continue
+	cells := make([][numDuties][]int32, len(order)) // by column, duty and number of the outcome
+	for c := range cells {
+		for d := range numDuties {
+			cells[c][d] = make([]int32, len(n.view.outcomes[d]))
 		}
-		if n.standings[pos]&insideBit != 0 {
+	}
+	sel.grouped(groupOf, len(names), func(k *class, m uint64, group uint32, times int) {
+		c := columnOf[group]
+		if c < 0 {
+			return
+		}
+		if k.standing&insideBit != 0 {
 			m &^= guestDuties
 		}
-		if c := columnOf[groupOf[n.places[pos]]]; c >= 0 {
-			groups[group{c, n.standings[pos] &^ insideBit, m}]++
+		at := k.standing &^ insideBit
+		for d := range dutiesIn(m) {
+			cells[c][d][n.view.columns[d][at]] += int32(times)
 		}
-	}
-	var cells [numDuties]map[uint32]int // by column and number of the outcome
-	for d := range cells {
-		cells[d] = map[uint32]int{}
-	}
-	for g, times := range groups {
-		for d := range dutiesIn(g.mask) {
-			cells[d][uint32(g.column)<<16|uint32(n.view.columns[d][g.standing])] += times
-		}
-	}
+	})
 	for d := range numDuties {
 		type key struct {
 			column             int
@@ -365,17 +340,22 @@ func (s *Store) Line(ctx context.Context, at demarc.At, f demarc.Filter, by dema
 			state, counterpart demarc.State
 		}
 		merged := map[key]*demarc.LineCell{}
-		for at, times := range cells[d] {
-			a := &n.view.outcomes[d][at&0xffff].answer
-			k := key{int(at >> 16), a.Holder, a.State, a.Counterpart}
-			c := merged[k]
-			if c == nil {
-				c = &demarc.LineCell{Duty: a.Duty, Column: k.column, Holder: k.holder, State: k.state, Counterpart: k.counterpart}
-				merged[k] = c
-			}
-			c.Count += times
-			if a.Assumed {
-				c.Assumed += times
+		for column := range cells {
+			for number, times := range cells[column][d] {
+				if times == 0 {
+					continue
+				}
+				a := &n.view.outcomes[d][number].answer
+				k := key{column, a.Holder, a.State, a.Counterpart}
+				c := merged[k]
+				if c == nil {
+					c = &demarc.LineCell{Duty: a.Duty, Column: k.column, Holder: k.holder, State: k.state, Counterpart: k.counterpart}
+					merged[k] = c
+				}
+				c.Count += int(times)
+				if a.Assumed {
+					c.Assumed += int(times)
+				}
 			}
 		}
 		first := len(out.Cells)
@@ -416,9 +396,30 @@ func (s *Store) Trend(ctx context.Context, organization string, f demarc.Filter,
 		first, ended int
 	}
 	groups := map[group]int64{}
-	for pos := range n.rids {
-		if m := sel.mask(pos); m != 0 {
-			groups[group{n.standings[pos], m, index(int64(n.first[pos])), len(points)}]++
+	indexOf := map[uint32]int{}
+	firsts := make([]int, len(points)+1)
+	for i := range sel.classes.list {
+		mask := sel.masks[i]
+		if mask == 0 {
+			continue
+		}
+		for at := sel.classes.start[i]; at < sel.classes.start[i+1]; at++ {
+			pos := sel.classes.order[at]
+			if !sel.in(int(pos)) {
+				continue
+			}
+			k, ok := indexOf[n.first[pos]]
+			if !ok {
+				k = index(int64(n.first[pos]))
+				indexOf[n.first[pos]] = k
+			}
+			firsts[k]++
+		}
+		for k, times := range firsts {
+			if times > 0 {
+				groups[group{sel.classes.list[i].standing, mask, k, len(points)}] += int64(times)
+				firsts[k] = 0
+			}
 		}
 	}
 	past, err := s.pastVersions(ctx, n, points[0].Scan)

@@ -374,6 +374,7 @@ func (w *writer) finish(ctx context.Context) (demarc.Scan, error) {
 		return w.scan, err
 	}
 	w.scan.Resources = w.total + w.scan.Stale
+	w.countSources()
 	sources, err := json.Marshal(w.scan.Sources)
 	if err != nil {
 		return w.scan, err
@@ -387,6 +388,17 @@ func (w *writer) finish(ctx context.Context) (demarc.Scan, error) {
 	}
 	detail := fmt.Sprintf(`{"resources":%d,"added":%d,"changed":%d,"removed":%d,"moves":%d}`, c.Resources, c.Added, c.Changed, c.Removed, c.Moves)
 	return w.scan, audit(ctx, w.t, w.scan.Finished, w.r.Organization, w.r.Actor, "scan", fmt.Sprintf("scan %d", c.ID), detail)
+}
+
+// countSources says how many resources each source delivered.
+func (w *writer) countSources() {
+	by := map[string]int{}
+	for id, n := range w.seen {
+		by[w.vocab.placeOf[int64(id)].source] += n
+	}
+	for i := range w.scan.Sources {
+		w.scan.Sources[i].Resources = by[clean(w.scan.Sources[i].Name)]
+	}
 }
 
 // covered tells the places that this scan looked at: those whose source was read completely, and of whose account and

@@ -82,10 +82,6 @@ func (s *Store) Resources(ctx context.Context, at demarc.At, f demarc.Filter, or
 	if err != nil {
 		return out, err
 	}
-	open, err := s.unaccepted(ctx, n)
-	if err != nil {
-		return out, err
-	}
 	var ranks ranking
 	switch order {
 	case demarc.OrderID, "":
@@ -118,7 +114,7 @@ func (s *Store) Resources(ctx context.Context, at demarc.At, f demarc.Filter, or
 		if !ok {
 			return out, fmt.Errorf("%w: a version of scan %d was pruned meanwhile", demarc.ErrNotFound, n.scan.ID)
 		}
-		out.Items = append(out.Items, n.stored(pos, &x, open))
+		out.Items = append(out.Items, n.stored(pos, &x, sel.classes))
 	}
 	return out, nil
 }
@@ -247,7 +243,7 @@ func (n *snapshot) worst(sel *selection) []demarc.Severity {
 }
 
 // stored returns the resource at a position as lists show it.
-func (n *snapshot) stored(pos int, x *row, open []uint64) demarc.StoredResource {
+func (n *snapshot) stored(pos int, x *row, cs *classes) demarc.StoredResource {
 	p := &n.view.places[n.places[pos]]
 	at := n.standings[pos]
 	out := demarc.StoredResource{
@@ -264,7 +260,7 @@ func (n *snapshot) stored(pos int, x *row, open []uint64) demarc.StoredResource 
 		}
 		out.Holders[o.answer.Holder]++
 		a := o.answer
-		a.Unaccepted = open != nil && open[pos]>>d&1 != 0
+		a.Unaccepted = cs.list[cs.of[pos]].open>>d&1 != 0
 		if g := a.Gap(); g != "" {
 			out.Gaps[g]++
 			out.Worst = max(out.Worst, a.Severity())
@@ -301,7 +297,7 @@ func (s *Store) Answer(ctx context.Context, at demarc.At, id demarc.ResourceID) 
 	if pos < 0 {
 		return demarc.StoredAnswer{}, fmt.Errorf("%w: no resource %q in scan %d of %s", demarc.ErrNotFound, id, n.scan.ID, s.name)
 	}
-	open, err := s.unaccepted(ctx, n)
+	cs, err := s.classesOf(ctx, n)
 	if err != nil {
 		return demarc.StoredAnswer{}, err
 	}
@@ -313,16 +309,16 @@ func (s *Store) Answer(ctx context.Context, at demarc.At, id demarc.ResourceID) 
 	if !ok {
 		return demarc.StoredAnswer{}, fmt.Errorf("%w: %q was pruned meanwhile", demarc.ErrNotFound, id)
 	}
-	out := demarc.StoredAnswer{StoredResource: n.stored(pos, &x, open), Scan: n.scan}
-	return out, n.answer(pos, &x, open, &out.Answer)
+	out := demarc.StoredAnswer{StoredResource: n.stored(pos, &x, cs), Scan: n.scan}
+	return out, n.answer(pos, &x, cs, &out.Answer)
 }
 
 // answer fills in the answer for the resource at a position.
-func (n *snapshot) answer(pos int, x *row, open []uint64, to *demarc.Answer) error {
+func (n *snapshot) answer(pos int, x *row, cs *classes, to *demarc.Answer) error {
 	standing, inside := n.standingOf(pos)
-	if open != nil && open[pos] != 0 {
+	if open := cs.list[cs.of[pos]].open; open != 0 {
 		own := *standing
-		own.Unaccepted = demarc.DutySet(open[pos])
+		own.Unaccepted = demarc.DutySet(open)
 		standing = &own
 	}
 	d := decoder{b: x.facts}
@@ -343,11 +339,6 @@ func (s *Store) Answers(ctx context.Context, at demarc.At, f demarc.Filter) iter
 			return
 		}
 		sel, err := s.selects(ctx, n, f)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		open, err := s.unaccepted(ctx, n)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -376,7 +367,7 @@ func (s *Store) Answers(ctx context.Context, at demarc.At, f demarc.Filter) iter
 					yield(nil, fmt.Errorf("%w: a version of scan %d was pruned meanwhile", demarc.ErrNotFound, n.scan.ID))
 					return
 				}
-				err := n.answer(pos, &x, open, &a)
+				err := n.answer(pos, &x, sel.classes, &a)
 				if !yield(&a, err) || err != nil {
 					return
 				}

@@ -25,46 +25,75 @@ var guestDuties = func() (m uint64) {
 // selection is what a filter leaves of a snapshot.
 type selection struct {
 	n         *snapshot
+	classes   *classes
 	places    []bool
 	positions []bool   // nil for all
-	duties    []uint64 // of each standing, those that are wanted, a bit each; nil for all
-	// Where gaps that only acceptances tell are wanted: the duties that are wanted but for their gap, and those of each
-	// resource that nobody has accepted.
-	others, unaccepted []uint64
+	masks     []uint64 // of each class, the duties that are wanted, a bit each; allDuties where nothing is asked of them
+	duties    []uint64 // of each standing, but for what only acceptances tell; nil where nothing is asked of duties
 }
 
 // selects works out what a filter leaves.
 func (s *Store) selects(ctx context.Context, n *snapshot, f demarc.Filter) (*selection, error) {
-	sel := &selection{n: n, places: make([]bool, len(n.view.places))}
-	whole := demarc.Filter{Providers: f.Providers, Sources: f.Sources, Accounts: f.Accounts, Regions: f.Regions, Models: f.Models, Services: f.Services, Types: f.Types, Implied: f.Implied}
-	for i := range n.view.places {
-		p := &n.view.places[i]
-		r := p.resource()
-		sel.places[i] = whole.MatchResource(&r) && (len(f.Archetypes) == 0 || slices.Contains(f.Archetypes, p.archetype)) && f.Stale.Allows(n.stale[i] != 0)
+	cs, err := s.classesOf(ctx, n)
+	if err != nil {
+		return nil, err
 	}
+	return s.selectsFrom(ctx, n, cs, f)
+}
+
+func (s *Store) selectsFrom(ctx context.Context, n *snapshot, cs *classes, f demarc.Filter) (*selection, error) {
+	sel := &selection{n: n, classes: cs, places: n.placesOf(&f)}
 	if len(f.IDs)+len(f.Names)+len(f.Tags) > 0 || f.Text != "" {
 		var err error
 		if sel.positions, err = s.find(ctx, n, f); err != nil {
 			return nil, err
 		}
 	}
-	if f.OfDuties() {
-		sel.duties = n.masks(f)
-		if slices.Contains(f.Gaps, demarc.GapUnaccepted) && f.Severity <= demarc.Low {
-			rest := f
-			rest.Gaps, rest.Severity = nil, demarc.Informational
-			if sel.others = n.masks(rest); !rest.OfDuties() {
-				for i := range sel.others {
-					sel.others[i] = allDuties
-				}
-			}
-			var err error
-			if sel.unaccepted, err = s.unaccepted(ctx, n); err != nil {
-				return nil, err
+	if cs == nil { // it is asked for the classes
+		return sel, nil
+	}
+	sel.masks = make([]uint64, len(cs.list))
+	if !f.OfDuties() {
+		for i := range sel.masks {
+			sel.masks[i] = allDuties
+		}
+		return sel, nil
+	}
+	sel.duties = n.masks(f)
+	var others []uint64
+	if slices.Contains(f.Gaps, demarc.GapUnaccepted) && f.Severity <= demarc.Low {
+		rest := f
+		rest.Gaps, rest.Severity = nil, demarc.Informational
+		if others = n.masks(rest); !rest.OfDuties() {
+			for i := range others {
+				others[i] = allDuties
 			}
 		}
 	}
+	for i := range sel.masks {
+		c := &cs.list[i]
+		m := sel.duties[c.standing&^insideBit]
+		if others != nil {
+			m |= others[c.standing&^insideBit] & c.open
+		}
+		if c.standing&insideBit != 0 {
+			m &^= guestDuties
+		}
+		sel.masks[i] = m
+	}
 	return sel, nil
+}
+
+// placesOf returns which places a filter wants.
+func (n *snapshot) placesOf(f *demarc.Filter) []bool {
+	out := make([]bool, len(n.view.places))
+	whole := demarc.Filter{Providers: f.Providers, Sources: f.Sources, Accounts: f.Accounts, Regions: f.Regions, Models: f.Models, Services: f.Services, Types: f.Types, Implied: f.Implied}
+	for i := range n.view.places {
+		p := &n.view.places[i]
+		r := p.resource()
+		out[i] = whole.MatchResource(&r) && (len(f.Archetypes) == 0 || slices.Contains(f.Archetypes, p.archetype)) && f.Stale.Allows(n.stale[i] != 0)
+	}
+	return out
 }
 
 func (p *place) resource() demarc.Resource {
@@ -93,44 +122,28 @@ func (n *snapshot) masks(f demarc.Filter) []uint64 {
 	return out
 }
 
-// mask returns the duties that are wanted of the resource at a position, a bit each; 0 if it is not wanted.
-func (sel *selection) mask(pos int) uint64 {
-	n := sel.n
-	if !sel.places[n.places[pos]] || sel.positions != nil && !sel.positions[pos] {
-		return 0
-	}
-	if sel.duties == nil {
-		return allDuties
-	}
-	at := n.standings[pos] &^ insideBit
-	m := sel.duties[at]
-	if sel.unaccepted != nil {
-		m |= sel.others[at] & sel.unaccepted[pos]
-	}
-	if n.standings[pos]&insideBit != 0 {
-		m &^= guestDuties
-	}
-	return m
+// in reports whether the resource at a position is wanted, as far as it is not asked of duties.
+func (sel *selection) in(pos int) bool {
+	return sel.places[sel.n.places[pos]] && (sel.positions == nil || sel.positions[pos])
 }
 
-// count returns how many resources are wanted.
-func (sel *selection) count() int {
-	total := 0
-	for pos := range sel.n.rids {
-		if sel.mask(pos) != 0 {
-			total++
-		}
+// mask returns the duties that are wanted of the resource at a position, a bit each; 0 if it is not wanted.
+func (sel *selection) mask(pos int) uint64 {
+	if !sel.in(pos) {
+		return 0
 	}
-	return total
+	return sel.masks[sel.classes.of[pos]]
 }
 
 // texts are the names and tags of the resources of a snapshot, for searching.
 type texts struct {
-	low    []byte   // id and name of each, in lower case, each behind a zero byte
-	starts []uint32 // of each resource in low
-	pairs  []string // the tags that there are: "key=value"
-	tagOf  []uint32 // of each resource, its tags by number
-	tagEnd []uint32 // where those of each resource end
+	low      []byte   // id and name of each, in lower case, each behind a zero byte
+	starts   []uint32 // of each resource in low
+	pairs    []string // the tags that there are: "key=value"
+	lowPairs []byte   // these in lower case, each behind a zero byte
+	pairAt   []uint32 // where each begins
+	tagOf    []uint32 // of each resource, its tags by number
+	tagEnd   []uint32 // where those of each resource end
 }
 
 // textsOf reads the texts of a snapshot when they are first asked for.
@@ -159,6 +172,8 @@ func (s *Store) textsOf(ctx context.Context, n *snapshot) (*texts, error) {
 				number = uint32(len(x.pairs))
 				numbers[string(key)] = number
 				x.pairs = append(x.pairs, string(key))
+				x.pairAt = append(x.pairAt, uint32(len(x.lowPairs)))
+				x.lowPairs = appendLower(append(x.lowPairs, 0), key)
 			}
 			x.tagOf = append(x.tagOf, number)
 		}
@@ -188,8 +203,30 @@ func appendLower(b, text []byte) []byte {
 	return b
 }
 
-// find returns which resources have the ids, names, tags and words of a filter.
+// find returns which resources have the ids, names, tags and words of a filter. The last few answers are remembered: a
+// page asks several questions of one filter.
 func (s *Store) find(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool, error) {
+	key := demarc.Filter{IDs: f.IDs, Names: f.Names, Tags: f.Tags, Text: f.Text}.String()
+	n.mu.Lock()
+	out, ok := n.found[key]
+	n.mu.Unlock()
+	if ok {
+		return out, nil
+	}
+	out, err := s.search(ctx, n, f)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.found == nil || len(n.found) >= 8 {
+		n.found = map[string][]bool{}
+	}
+	n.found[key] = out
+	return out, nil
+}
+
+func (s *Store) search(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool, error) {
 	out := make([]bool, len(n.rids))
 	for i := range out {
 		out[i] = true
@@ -210,7 +247,7 @@ func (s *Store) find(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool,
 		// Names compare with case, the texts here do not: the database has the last word on the few that are left.
 		some := make([]bool, len(out))
 		for _, name := range f.Names {
-			x.search(appendLower([]byte{0}, []byte(clean(name))), true, some)
+			search(x.low, x.starts, appendLower([]byte{0}, []byte(clean(name))), true, some)
 		}
 		n.and(out, some)
 		if err := s.exact(ctx, n, out, f.Names); err != nil {
@@ -222,14 +259,19 @@ func (s *Store) find(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool,
 		byKey[t.Key] = append(byKey[t.Key], t.Value)
 	}
 	for key, values := range byKey {
-		n.and(out, x.tagged(func(pair string) bool {
-			k, v, _ := strings.Cut(pair, "=")
-			return k == key && v != "" && (slices.Contains(values, v) || slices.Contains(values, ""))
-		}))
+		wanted := make([]bool, len(x.pairs))
+		for i, pair := range x.pairs {
+			if rest, ok := strings.CutPrefix(pair, key); ok && len(rest) > 1 && rest[0] == '=' {
+				wanted[i] = slices.Contains(values, rest[1:]) || slices.Contains(values, "")
+			}
+		}
+		n.and(out, x.tagged(wanted))
 	}
 	for word := range strings.FieldsSeq(strings.ToLower(f.Text)) {
-		some := x.tagged(func(pair string) bool { return strings.Contains(strings.ToLower(pair), word) })
-		x.search([]byte(word), false, some)
+		wanted := make([]bool, len(x.pairs))
+		search(x.lowPairs, x.pairAt, []byte(word), false, wanted)
+		some := x.tagged(wanted)
+		search(x.low, x.starts, []byte(word), false, some)
 		n.and(out, some)
 	}
 	return out, nil
@@ -241,26 +283,26 @@ func (n *snapshot) and(a, b []bool) {
 	}
 }
 
-// search marks the resources whose id or name holds a word; ends asks that it stands at the end.
-func (x *texts) search(word []byte, ends bool, mark []bool) {
+// search marks the texts that hold a word; ends asks that it stands at the end. starts is where each text begins.
+func search(texts []byte, starts []uint32, word []byte, ends bool, mark []bool) {
 	pos := 0
-	for at := 0; at < len(x.low); {
-		i := bytes.Index(x.low[at:], word)
+	for at := 0; at < len(texts); {
+		i := bytes.Index(texts[at:], word)
 		if i < 0 {
 			return
 		}
 		at += i
-		// Hits come in order: the resource is searched for from the last one on.
-		skip, _ := slices.BinarySearch(x.starts[pos:], uint32(at+1))
+		// Hits come in order: the text is searched for from the last one on.
+		skip, _ := slices.BinarySearch(starts[pos:], uint32(at+1))
 		pos += skip - 1
-		next := len(x.low)
-		if pos+1 < len(x.starts) {
-			next = int(x.starts[pos+1])
+		next := len(texts)
+		if pos+1 < len(starts) {
+			next = int(starts[pos+1])
 		}
 		if !ends || at+len(word) == next {
 			mark[pos] = true
 			at = next
-			if pos+1 == len(x.starts) {
+			if pos+1 == len(starts) {
 				return
 			}
 			pos++
@@ -270,16 +312,10 @@ func (x *texts) search(word []byte, ends bool, mark []bool) {
 	}
 }
 
-// tagged returns the resources with a tag that fits.
-func (x *texts) tagged(fits func(pair string) bool) []bool {
+// tagged returns the resources with one of some tags.
+func (x *texts) tagged(wanted []bool) []bool {
 	out := make([]bool, len(x.tagEnd))
-	wanted := make([]bool, len(x.pairs))
-	any := false
-	for i, pair := range x.pairs {
-		wanted[i] = fits(pair)
-		any = any || wanted[i]
-	}
-	if !any {
+	if !slices.Contains(wanted, true) {
 		return out
 	}
 	start := uint32(0)

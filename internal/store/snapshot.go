@@ -10,7 +10,7 @@ import (
 )
 
 // snapshot is a scan in numbers: for each resource, in the order of their ids, where it is and how its duties stand.
-// That is 28 bytes a resource; filters, counts and orders are worked out over it without asking the database.
+// That is 45 bytes a resource; filters, counts and orders are worked out over it without asking the database.
 type snapshot struct {
 	scan    demarc.Scan
 	org     int64
@@ -25,14 +25,19 @@ type snapshot struct {
 	first     []uint32
 	stale     []int64 // by place: the scan since which it was not looked at, 0 for looked at
 
-	rows map[int64][]findingRow // findings with rows of their own, by rid
+	rows    map[int64][]findingRow // findings with rows of their own, by rid
+	special []bool                 // by position: it has such findings
 
-	mu         sync.Mutex // guards what is made when it is asked for
-	texts      *texts
-	unaccepted []uint64
-	accepted   string // of what unaccepted was made
-	moved      map[int64][]movedDuty
-	standing   map[uint32]*demarc.Standing
+	teamedOnce sync.Once
+	teams      []uint64 // of each standing, the duties that a team does; nil where no teams are declared
+
+	mu       sync.Mutex // guards what is made when it is asked for
+	texts    *texts
+	classes  *classes
+	accepted string // of what classes were made
+	found    map[string][]bool
+	moved    map[int64][]movedDuty
+	standing map[uint32]*demarc.Standing
 }
 
 const insideBit = 1 << 31
@@ -150,6 +155,10 @@ func (s *Store) load(ctx context.Context, org int64, scan demarc.Scan) (*snapsho
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read scan %d from %s: %w", scan.ID, s.name, err)
+	}
+	snap.special = make([]bool, len(snap.rids))
+	for pos, rid := range snap.rids {
+		snap.special[pos] = snap.rows[rid] != nil
 	}
 	snap.names = v.factNames
 	return snap, nil

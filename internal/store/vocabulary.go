@@ -71,6 +71,7 @@ type view struct {
 	standings int
 	columns   [numDuties][]uint16   // for each duty and standing: the number of its outcome among those of the duty
 	outcomes  [numDuties][]*outcome // by that number
+	gapped    []uint64              // of each standing, the duties that are findings
 	summaries [][2]counts           // of each standing; the second without the guest's duties
 }
 
@@ -202,6 +203,7 @@ func (v *vocabulary) readStandings(ctx context.Context, db querier) error {
 		}
 		d := decoder{b: raw}
 		var sums [2]counts
+		var gapped uint64
 		for i := range numDuties {
 			o := v.outcomeOf[int64(d.uvarint())]
 			if o == nil || o.duty != i {
@@ -209,12 +211,16 @@ func (v *vocabulary) readStandings(ctx context.Context, db querier) error {
 			}
 			v.view.columns[i] = append(v.view.columns[i], v.numberOf[o.id])
 			sums[0].add(&o.counts)
+			if len(o.gaps) > 0 {
+				gapped |= 1 << i
+			}
 			if !isGuest[i] {
 				sums[1].add(&o.counts)
 			}
 		}
 		v.standingAt[id] = uint32(v.view.standings)
 		v.view.standings++
+		v.view.gapped = append(v.view.gapped, gapped)
 		v.view.summaries, v.last.standing = append(v.view.summaries, sums), id
 		return nil
 	})

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/demarc/demarc"
+)
+
+// class is what resources have in common that count alike: standing, service, and the duties that nobody has accepted.
+type class struct {
+	standing uint32 // with insideBit
+	service  demarc.ServiceID
+	open     uint64 // duties that a team does and has not accepted
+}
+
+// classes are the resources of a snapshot by class. Whatever is counted is worked out once for each class.
+type classes struct {
+	list  []class
+	of    []uint32 // of each position
+	order []uint32 // positions, by class, then in the order of ids
+	start []uint32 // of each class in order, and the end
+	place []uint32 // of each position in order
+	open  bool     // whether teams are declared at all
+}
+
+// classify makes the classes of a snapshot; open may be nil.
+func (n *snapshot) classify(open []uint64) *classes {
+	c := &classes{of: make([]uint32, len(n.rids)), order: make([]uint32, len(n.rids)), place: make([]uint32, len(n.rids)), open: open != nil}
+	numbers := map[class]uint32{}
+	for pos := range n.rids {
+		k := class{standing: n.standings[pos], service: n.view.places[n.places[pos]].service}
+		if open != nil {
+			k.open = open[pos]
+		}
+		number, ok := numbers[k]
+		if !ok {
+			number = uint32(len(c.list))
+			numbers[k] = number
+			c.list = append(c.list, k)
+		}
+		c.of[pos] = number
+	}
+	c.start = make([]uint32, len(c.list)+1)
+	for _, number := range c.of {
+		c.start[number+1]++
+	}
+	for i := range c.list {
+		c.start[i+1] += c.start[i]
+	}
+	next := slices.Clone(c.start)
+	for pos, number := range c.of {
+		at := next[number]
+		next[number]++
+		c.order[at], c.place[at] = uint32(pos), n.places[pos]
+	}
+	return c
+}
+
+// counted goes through the classes of which something is wanted: how many resources, and which of their duties.
+func (sel *selection) counted(yield func(c *class, mask uint64, times int) bool) {
+	cs := sel.classes
+	for i := range cs.list {
+		mask := sel.masks[i]
+		if mask == 0 {
+			continue
+		}
+		times := 0
+		for at := cs.start[i]; at < cs.start[i+1]; at++ {
+			if sel.places[cs.place[at]] && (sel.positions == nil || sel.positions[cs.order[at]]) {
+				times++
+			}
+		}
+		if times > 0 && !yield(&cs.list[i], mask, times) {
+			return
+		}
+	}
+}
+
+// grouped is counted for each group of places.
+func (sel *selection) grouped(groupOf []uint32, groups int, yield func(c *class, mask uint64, group uint32, times int)) {
+	cs := sel.classes
+	count := make([]int, groups)
+	var touched []uint32
+	for i := range cs.list {
+		mask := sel.masks[i]
+		if mask == 0 {
+			continue
+		}
+		touched = touched[:0]
+		for at := cs.start[i]; at < cs.start[i+1]; at++ {
+			if p := cs.place[at]; sel.places[p] && (sel.positions == nil || sel.positions[cs.order[at]]) {
+				g := groupOf[p]
+				if count[g] == 0 {
+					touched = append(touched, g)
+				}
+				count[g]++
+			}
+		}
+		for _, g := range touched {
+			yield(&cs.list[i], mask, g, count[g])
+			count[g] = 0
+		}
+	}
+}
+
+// first keeps the smallest few of two lists of positions.
+func first(a, b []int, most int) []int {
+	a = append(a, b...)
+	slices.SortFunc(a, cmp.Compare[int])
+	a = slices.Compact(a)
+	return a[:min(len(a), most)]
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
@@ -168,45 +169,38 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 	// Most resources have the findings of their class, from their own first scan on: they are counted by class.
 	byAge := order == demarc.OrderOldest || order == demarc.OrderNewest
 	counts := make([]int, ranks)
-	gaps := make([]int, len(sel.classes.list))   // of each class
-	has := make([]uint64, len(sel.classes.list)) // the ranks that there are in each, a bit each; by age, any
 	cs := sel.classes
+	has := n.rankClasses(sel, &f, func(g findingOf) int {
+		if byAge {
+			return 0
+		}
+		return rank(&gapAt{of: g})
+	})
 	var scratch []gapAt
 	for i := range cs.list {
-		mask := sel.masks[i]
-		if mask == 0 {
-			continue
-		}
-		var of [demarc.Critical + 1]int
-		n.gapsOf(&cs.list[i], mask, &f, func(d int, g findingOf, o *outcome) {
-			gaps[i]++
-			if !byAge {
-				r := rank(&gapAt{d, g, o, 0, 0})
-				of[r]++
-				has[i] |= 1 << r
-			}
-		})
-		if gaps[i] == 0 && len(n.rows) == 0 {
+		if sel.masks[i] == 0 || has[i] == (rankCounts{}) && len(n.rows) == 0 {
 			continue
 		}
 		times := 0
 		for at := cs.start[i]; at < cs.start[i+1]; at++ {
 			pos := int(cs.order[at])
 			switch {
-			case !sel.in(pos):
+			case !sel.places[cs.place[at]] || sel.positions != nil && !sel.positions[pos]:
 			case n.special[pos]:
 				scratch = n.gapsAt(sel, &f, pos, scratch)
 				for k := range scratch {
 					counts[rank(&scratch[k])]++
 				}
 			case byAge:
-				counts[rank(&gapAt{first: int64(n.born[pos])})] += gaps[i]
+				counts[rank(&gapAt{first: int64(n.born[pos])})] += int(has[i][0])
 			default:
 				times++
 			}
 		}
-		for r := range min(ranks, len(of)) {
-			counts[r] += of[r] * times
+		if !byAge && times > 0 {
+			for r := range ranks {
+				counts[r] += int(has[i][r]) * times
+			}
 		}
 	}
 	for _, c := range counts {
@@ -229,7 +223,7 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 			if !sel.in(pos) {
 				continue
 			}
-			if c := cs.of[pos]; !n.special[pos] && (gaps[c] == 0 || byAge && rank(&gapAt{first: int64(n.born[pos])}) != r || !byAge && has[c]>>r&1 == 0) {
+			if c := cs.of[pos]; !n.special[pos] && (has[c] == rankCounts{} || byAge && rank(&gapAt{first: int64(n.born[pos])}) != r || !byAge && has[c][r] == 0) {
 				continue
 			}
 			scratch = n.gapsAt(sel, &f, pos, scratch)
@@ -271,6 +265,71 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 		out.Items = append(out.Items, n.finding(items[i].pos, &x, &items[i].gapAt))
 	}
 	return out, nil
+}
+
+// rankCounts says how many findings of each rank something has.
+type rankCounts [demarc.Critical + 1]uint16
+
+// rankClasses counts, for each class, the findings that a filter wants of its wanted duties: by outcome first, then by
+// standing, as there are fewer of each.
+func (n *snapshot) rankClasses(sel *selection, f *demarc.Filter, rank func(findingOf) int) []rankCounts {
+	var of [numDuties][]rankCounts
+	for d := range numDuties {
+		of[d] = make([]rankCounts, len(n.view.outcomes[d]))
+		for number, o := range n.view.outcomes[d] {
+			for _, g := range o.gaps {
+				if wantsGap(f, g) {
+					of[d][number][rank(g)]++
+				}
+			}
+		}
+	}
+	sum := func(standing uint32, mask uint64) (out rankCounts) {
+		for d := range dutiesIn(mask & n.view.gapped[standing]) {
+			x := &of[d][n.view.columns[d][standing]]
+			for r := range x {
+				out[r] += x[r]
+			}
+		}
+		return out
+	}
+	var known [2][]rankCounts // of each standing, with and without the guest's duties, where its wanted duties are as usual
+	var done [2][]bool
+	for inside := range known {
+		known[inside], done[inside] = make([]rankCounts, n.view.standings), make([]bool, n.view.standings)
+	}
+	unaccepted := findingOf{demarc.GapUnaccepted, "", demarc.Low}
+	wantsOpen := wantsGap(f, unaccepted)
+	out := make([]rankCounts, len(sel.classes.list))
+	for i := range out {
+		mask := sel.masks[i]
+		if mask == 0 {
+			continue
+		}
+		c := &sel.classes.list[i]
+		at, inside := c.standing&^insideBit, bit(c.standing&insideBit != 0)
+		usual := uint64(allDuties)
+		if sel.duties != nil {
+			usual = sel.duties[at]
+		}
+		if inside != 0 {
+			usual &^= guestDuties
+			mask &^= guestDuties
+		}
+		switch {
+		case mask != usual:
+			out[i] = sum(at, mask)
+		case !done[inside][at]:
+			known[inside][at], done[inside][at] = sum(at, mask), true
+			fallthrough
+		default:
+			out[i] = known[inside][at]
+		}
+		if wantsOpen {
+			out[i][rank(unaccepted)] += uint16(bits.OnesCount64(c.open & mask))
+		}
+	}
+	return out
 }
 
 // findingCursor says behind which finding a page ends: the number-th of its rank of a resource.

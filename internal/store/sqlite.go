@@ -56,18 +56,19 @@ func (d *sqlite) open(ctx context.Context, o Options) (write, read *sql.DB, err 
 			return nil, nil, ferr
 		}
 	}
-	pragmas := []string{"busy_timeout(" + strconv.FormatInt(o.Wait.Milliseconds(), 10) + ")", "foreign_keys(1)", "cache_size(-65536)"}
-	if o.ReadOnly {
-		// A reader of a log needs to write beside the file. Where it cannot, and no log lies there, nobody writes.
-		more := url.Values{"mode": {"ro"}}
-		if _, err := os.Stat(d.path + "-wal"); errors.Is(err, fs.ErrNotExist) && !writable(filepath.Dir(d.path)) {
-			more.Set("immutable", "1")
-		}
-		db, err := d.connect(pragmas, more, runtime.GOMAXPROCS(0)*2)
+	if err == nil && info.Size() > 0 { // before anything is written to it
+		db, err := d.connect([]string{"busy_timeout(10000)"}, d.readOnly(), 1)
 		if err != nil {
 			return nil, nil, err
 		}
-		return db, db, d.check(ctx, db)
+		if err := errors.Join(d.check(ctx, db), db.Close()); err != nil {
+			return nil, nil, err
+		}
+	}
+	pragmas := []string{"busy_timeout(" + strconv.FormatInt(o.Wait.Milliseconds(), 10) + ")", "foreign_keys(1)", "cache_size(-65536)"}
+	if o.ReadOnly {
+		db, err := d.connect(pragmas, d.readOnly(), max(4, runtime.GOMAXPROCS(0)*2))
+		return db, db, err
 	}
 	pragmas = append(pragmas, "journal_mode(wal)", "synchronous(full)", "journal_size_limit(67108864)")
 	if o.MaxPages > 0 {
@@ -75,9 +76,6 @@ func (d *sqlite) open(ctx context.Context, o Options) (write, read *sql.DB, err 
 	}
 	if write, err = d.connect(pragmas, url.Values{"_txlock": {"immediate"}}, 1); err != nil {
 		return nil, nil, err
-	}
-	if err := d.check(ctx, write); err != nil {
-		return nil, nil, errors.Join(err, write.Close())
 	}
 	if read, err = d.connect(append(pragmas, "query_only(1)"), url.Values{}, max(4, runtime.GOMAXPROCS(0)*2)); err != nil {
 		return nil, nil, errors.Join(err, write.Close())
@@ -124,6 +122,16 @@ func (d *sqlite) check(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("%w: it is an SQLite database with other tables", ErrNotAStore)
 	}
 	return nil
+}
+
+// readOnly is how a connection that only reads is made. A reader of a log needs to write beside the file; where it cannot,
+// and no log lies there, nobody writes.
+func (d *sqlite) readOnly() url.Values {
+	more := url.Values{"mode": {"ro"}}
+	if _, err := os.Stat(d.path + "-wal"); errors.Is(err, fs.ErrNotExist) && !writable(filepath.Dir(d.path)) {
+		more.Set("immutable", "1")
+	}
+	return more
 }
 
 func writable(dir string) bool {
@@ -250,12 +258,17 @@ func (d *sqlite) size(context.Context, *sql.DB) (int64, error) {
 	return total, nil
 }
 
-func (d *sqlite) backup(ctx context.Context, db *sql.DB, path string) error {
+// backup uses a connection of its own: those for reading may write nowhere, and writers shall not wait.
+func (d *sqlite) backup(ctx context.Context, _ *sql.DB, path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return fmt.Errorf("%s is there already", path)
 	}
-	_, err := db.ExecContext(ctx, "VACUUM INTO $1", path)
-	return err
+	db, err := d.connect([]string{"busy_timeout(10000)"}, d.readOnly(), 1)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "VACUUM INTO $1", path)
+	return errors.Join(err, db.Close())
 }
 
 func (d *sqlite) explain(err error) error {

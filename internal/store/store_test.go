@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"path/filepath"
 	"testing"
@@ -35,6 +36,7 @@ func database(driver, place string) storetest.Database {
 			})
 			return s
 		},
+		Try: func(ctx context.Context, o store.Options) (*store.Store, error) { return store.Open(ctx, place, o) },
 		SQL: func(t testing.TB) *sql.DB {
 			t.Helper()
 			db, err := sql.Open(driver, place)

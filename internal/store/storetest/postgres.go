@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -77,4 +78,76 @@ func Postgres(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return strings.Replace(url, "/demarc?", "/"+name+"?", 1)
+}
+
+// Integrity returns what SQLite says of a file: "ok" if it is whole.
+func Integrity(t testing.TB, path string) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var got string
+	if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// Dump returns everything that the tables of a PostgreSQL database hold, with bytes as text.
+func Dump(t testing.TB, url string) []byte {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var out bytes.Buffer
+	tables, err := db.QueryContext(t.Context(), `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for tables.Next() {
+		var name string
+		if err := tables.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := errors.Join(tables.Err(), tables.Close()); err != nil || len(names) < 10 {
+		t.Fatalf("tables %v: %v", names, err)
+	}
+	for _, name := range names {
+		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			values := make([]any, len(columns))
+			for i := range values {
+				values[i] = new(any)
+			}
+			if err := rows.Scan(values...); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range values {
+				switch x := (*v.(*any)).(type) {
+				case []byte:
+					out.Write(x)
+				default:
+					fmt.Fprintln(&out, x)
+				}
+			}
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.Bytes()
 }

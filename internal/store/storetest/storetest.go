@@ -22,6 +22,7 @@ import (
 type Database struct {
 	Open func(t testing.TB, o store.Options) *store.Store
 	SQL  func(t testing.TB) *sql.DB // without a store between
+	Try  func(ctx context.Context, o store.Options) (*store.Store, error)
 }
 
 // Open opens the store of a test.

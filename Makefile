@@ -12,7 +12,8 @@ RACE  := $(shell command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 demo: build ## assess the example estate
 	bin/demarc assess examples/northwind || case $$? in 2|3) ;; *) exit 1;; esac
 
-test: ## all checks of the ordinary run
+test: ## all checks of the ordinary run; PostgreSQL is installed for it if it is missing and may be
+	@tools/postgres </dev/null >/dev/null || echo "*** NO POSTGRESQL HERE: the tests that need it are SKIPPED"
 	go vet ./...
 	go test $(RACE) ./...
 

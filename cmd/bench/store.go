@@ -50,6 +50,7 @@ type measuredQuery struct {
 	First time.Duration `json:"first"`
 	P50   time.Duration `json:"p50"`
 	P95   time.Duration `json:"p95"`
+	CPU   time.Duration `json:"cpu"` // of the process, the mean: what a machine that does nothing else would take
 }
 
 // storeCommand measures a store: a first scan, one in which nothing changed, some with changes, and the queries of lists
@@ -214,6 +215,7 @@ func storeQueries(ctx context.Context, s *store.Store, organization string, roun
 	}
 	ask := func(name string, query func() error) error {
 		var all []time.Duration
+		cpu := processorTime()
 		for range rounds {
 			begin := time.Now()
 			if err := query(); err != nil {
@@ -223,7 +225,7 @@ func storeQueries(ctx context.Context, s *store.Store, organization string, roun
 		}
 		first := all[0]
 		slices.Sort(all)
-		out = append(out, measuredQuery{Name: name, First: first, P50: all[len(all)/2], P95: all[len(all)*95/100]})
+		out = append(out, measuredQuery{Name: name, First: first, P50: all[len(all)/2], P95: all[len(all)*95/100], CPU: (processorTime() - cpu) / time.Duration(rounds)})
 		return nil
 	}
 	for _, f := range filters {
@@ -293,7 +295,7 @@ func (r *storeReport) table(out io.Writer) error {
 	}
 	b.WriteByte('\n')
 	for _, q := range r.Queries {
-		fmt.Fprintf(&b, "%-60s first %8.1f ms   p50 %8.1f ms   p95 %8.1f ms\n", q.Name, float64(q.First.Microseconds())/1e3, float64(q.P50.Microseconds())/1e3, float64(q.P95.Microseconds())/1e3)
+		fmt.Fprintf(&b, "%-60s first %8.1f ms   p50 %8.1f ms   p95 %8.1f ms   CPU %8.1f ms\n", q.Name, float64(q.First.Microseconds())/1e3, float64(q.P50.Microseconds())/1e3, float64(q.P95.Microseconds())/1e3, float64(q.CPU.Microseconds())/1e3)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

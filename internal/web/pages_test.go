@@ -103,10 +103,13 @@ func (knowing) Layer(id demarc.Layer) string { return "Layer " + string(id) }
 func (knowing) Duty(id demarc.DutyID) (string, string) {
 	return map[demarc.DutyID]string{"runtime.engine-patching": "Engine patching", "data.sharing": "Sharing", "facility.access": "Physical access"}[id], "Somebody does it."
 }
+
 func (knowing) Service(id demarc.ServiceID) string {
 	return map[demarc.ServiceID]string{"aws/rds": "Amazon RDS", "aws/s3": "Amazon S3"}[id]
 }
+
 func (knowing) Provider(id string) string { return map[string]string{"aws": "Amazon Web Services"}[id] }
+
 func (knowing) Check(id string) string {
 	return map[string]string{"aws/rds/minor-upgrades": "Minor upgrades are on", "aws/s3/policy-not-public": "Policy lets no stranger in"}[id]
 }
@@ -122,9 +125,11 @@ func (knowing) Declared(context.Context, demarc.At) (demarc.Declared, error) {
 func (knowing) Checks(demarc.ServiceID) []resources.Check {
 	return []resources.Check{{ID: "aws/rds/minor-upgrades", Title: "Minor upgrades are on", Fix: "Turn them on."}}
 }
+
 func (knowing) Settings(demarc.ServiceID) []resources.Setting {
 	return []resources.Setting{{Name: "auto_minor_upgrade", About: "Whether they are on.", Options: []string{"true", "false"}}}
 }
+
 func (knowing) WhatIf(_ context.Context, _ demarc.At, a *demarc.StoredAnswer, _, _ string) (is, would demarc.Answer, err error) {
 	return a.Answer, database(string(a.ID), a.Name, demarc.HeldByProvider), nil
 }
@@ -139,6 +144,7 @@ type shelf struct{}
 func (shelf) Services() []catalog.Entry {
 	return []catalog.Entry{{ID: "aws/rds", Title: "Amazon RDS", Provider: "aws", Model: "paas", Archetype: "Managed database"}, {ID: "aws/s3", Title: "Amazon S3", Provider: "aws", Model: "paas"}}
 }
+
 func (s shelf) Service(id demarc.ServiceID) (catalog.Service, error) {
 	for _, e := range s.Services() {
 		if e.ID == id {

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,7 +64,7 @@ func (r *Request) locate() error {
 	var err error
 	r.Filter, err = demarc.ParseFilter(q, append(slices.Clone(everywhere), r.keys...)...)
 	if err != nil {
-		return Invalid{err}
+		return MistakeError{err}
 	}
 	if r.Organizations, err = r.site.config.History.Organizations(r.Context()); err != nil {
 		return err
@@ -148,9 +149,7 @@ func (r *Request) Link(path string, pairs ...any) string {
 // of one key replace what the filter has.
 func (r *Request) To(path string, pairs ...any) string {
 	q := r.Filter.Values()
-	for key, values := range r.Place() {
-		q[key] = values
-	}
+	maps.Copy(q, r.Place())
 	return join(path, set(q, pairs))
 }
 

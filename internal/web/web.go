@@ -68,7 +68,7 @@ type Route struct {
 	Empty   bool // it has something to say where nothing was ever scanned
 }
 
-// Handler answers a request. Its errors become error pages: demarc.ErrNotFound, Invalid and ErrForbidden say what they
+// Handler answers a request. Its errors become error pages: demarc.ErrNotFound, MistakeError and ErrForbidden say what they
 // are, anything else is ours.
 type Handler func(r *Request) (Response, error)
 
@@ -160,14 +160,14 @@ func (s *Site) serve(w http.ResponseWriter, r *Request, route Route) error {
 // ErrForbidden says that the actor may not do what was asked for.
 var ErrForbidden = errors.New("not allowed")
 
-// Invalid is a mistake of the person who asks. Its text is shown to them.
-type Invalid struct{ Err error }
+// MistakeError is a mistake of the person who asks. Its text is shown to them.
+type MistakeError struct{ Err error }
 
-func (e Invalid) Error() string { return e.Err.Error() }
-func (e Invalid) Unwrap() error { return e.Err }
+func (e MistakeError) Error() string { return e.Err.Error() }
+func (e MistakeError) Unwrap() error { return e.Err }
 
-// Mistake makes an Invalid.
-func Mistake(format string, args ...any) error { return Invalid{fmt.Errorf(format, args...)} }
+// Mistake makes a MistakeError.
+func Mistake(format string, args ...any) error { return MistakeError{fmt.Errorf(format, args...)} }
 
 // failure is what an error looks like from outside.
 type failure struct {
@@ -179,10 +179,10 @@ type failure struct {
 // fail answers with the page of an error. What went wrong inside goes to the log, and a calm sentence to the reader.
 func (s *Site) fail(w http.ResponseWriter, r *Request, err error) {
 	var f failure
-	var invalid Invalid
+	var mistake MistakeError
 	switch {
-	case errors.As(err, &invalid):
-		f = failure{Status: http.StatusBadRequest, Title: "That address does not work", Detail: invalid.Error()}
+	case errors.As(err, &mistake):
+		f = failure{Status: http.StatusBadRequest, Title: "That address does not work", Detail: mistake.Error()}
 		if r.Method == http.MethodPost {
 			f.Title = "That cannot be recorded"
 		}

@@ -179,7 +179,7 @@ func (p Page) show(r *web.Request, e entry, scope demarc.Filter) (web.Response, 
 	e.Title = titles[e.Kind]
 	e.Scope, e.ScopeText = scope.String(), scopeText(scope)
 	if e.Where, err = scope.Where(); err != nil {
-		return nil, web.Invalid{Err: err}
+		return nil, web.MistakeError{Err: err}
 	}
 	some, err := p.Scope.Resources(r.Context(), r.At, scope, demarc.OrderID, demarc.Page{Limit: 1})
 	if err != nil {
@@ -203,7 +203,7 @@ func day(what, text string, mistakes *[]string) time.Time {
 
 func (p Page) declare(r *web.Request) (web.Response, error) {
 	if err := r.ParseForm(); err != nil {
-		return nil, web.Invalid{Err: err}
+		return nil, web.MistakeError{Err: err}
 	}
 	get := func(key string) string { return strings.TrimSpace(r.PostForm.Get(key)) }
 	e := entry{Kind: get("kind"), Duties: get("duties"), Check: get("check"), Team: get("team"), By: get("by"), On: get("on"), Until: get("until"), Text: get("text")}
@@ -212,11 +212,11 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 	}
 	q, err := url.ParseQuery(get("scope"))
 	if err != nil {
-		return nil, web.Invalid{Err: err}
+		return nil, web.MistakeError{Err: err}
 	}
 	scope, err := demarc.ParseFilter(q)
 	if err != nil {
-		return nil, web.Invalid{Err: err}
+		return nil, web.MistakeError{Err: err}
 	}
 	if !r.Actor.May(demarc.RightDeclare, e.Team) {
 		return nil, web.ErrForbidden
@@ -240,7 +240,7 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 
 func (p Page) withdraw(r *web.Request) (web.Response, error) {
 	if err := r.ParseForm(); err != nil {
-		return nil, web.Invalid{Err: err}
+		return nil, web.MistakeError{Err: err}
 	}
 	id := r.PostForm.Get("declaration")
 	all, err := p.Book.Declarations(r.Context(), r.At.Organization)

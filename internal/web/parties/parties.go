@@ -124,12 +124,3 @@ func (d data) Report(until time.Time) string { return web.Standing(time.Time{}, 
 
 // HolderBar is who holds the duties.
 func (data) HolderBar(g demarc.Group) web.Bar { return web.HolderBar(g.Holders) }
-
-// Gaps counts the gaps.
-func (data) Gaps(g demarc.Group) int {
-	n := 0
-	for _, k := range g.Tally.Gaps {
-		n += k
-	}
-	return n
-}

@@ -15,7 +15,7 @@ func (p *Policy) Admin(limits ...*Policy) (bool, error) {
 
 func (s *steps) admin(p *Policy) bool {
 	return slices.ContainsFunc(p.statements, func(st statement) bool {
-		return !st.deny && st.unconditional(s, nil) && st.everyResource() &&
+		return !st.deny && st.unconditional(s, nil) && st.everywhere &&
 			(s.coversAction(&st, "*") || st.notAction && !s.anyGlob(st.actions, "iam:*"))
 	}) && !s.denies(p, "*")
 }
@@ -32,7 +32,7 @@ func (p *Policy) Allows(action string, limits ...*Policy) (bool, error) {
 
 func (s *steps) allows(p *Policy, action string, ctx Context) bool {
 	return slices.ContainsFunc(p.statements, func(st statement) bool {
-		return !st.deny && st.everyResource() && s.coversAction(&st, action) && st.unconditional(s, ctx)
+		return !st.deny && st.everywhere && s.coversAction(&st, action) && st.unconditional(s, ctx)
 	}) && !s.denies(p, action)
 }
 
@@ -43,7 +43,7 @@ func (p *Policy) Services() []string {
 	var out []string
 	for i := range p.statements {
 		st := &p.statements[i]
-		if st.deny || !st.everyResource() || !st.unconditional(s, nil) {
+		if st.deny || !st.everywhere || !st.unconditional(s, nil) {
 			continue
 		}
 		if st.notAction {
@@ -68,7 +68,7 @@ func (p *Policy) Services() []string {
 func (s *steps) denies(p *Policy, action string) bool {
 	return slices.ContainsFunc(p.statements, func(st statement) bool {
 		return st.deny && len(st.conditions) == 0 && (st.principal == nil || st.principal.everybody && !st.notPrincipal) &&
-			!st.notResource && st.everyResource() && s.coversAction(&st, action)
+			!st.notResource && st.everywhere && s.coversAction(&st, action)
 	})
 }
 

@@ -53,6 +53,7 @@ type statement struct {
 	written      []string    // actions as they are written, for words
 	resources    []string    // patterns; none: the resource that the policy is attached to
 	notResource  bool        // everything but these
+	everywhere   bool        // what everyResource says, worked out once: each way to more permissions asks it
 	conditions   []condition // all must hold
 	variables    bool        // ${...} stands for a value of the request: version 2012-10-17
 }
@@ -133,6 +134,7 @@ func parse(text string) (*Policy, error) {
 			return nil, fmt.Errorf("statement %d: %w", i+1, err)
 		}
 		s.variables = version == "2012-10-17"
+		s.everywhere = s.everyResource()
 		p.statements = append(p.statements, s)
 	}
 	return &p, nil

@@ -151,7 +151,7 @@ func (j *joining) rename(text string) error {
 		return nil
 	}
 	s.again, r.renamed = true, true
-	return s.inv.records.Add(s.inv.append(nil, r, kindRead))
+	return s.inv.records.Add(s.encoder.append(nil, r, kindRead))
 }
 
 // end hands on what was made.
@@ -163,7 +163,7 @@ func (j *joining) end() error {
 	if err := j.s.known(ordinal, &j.old); err != nil {
 		return err
 	}
-	j.buf = j.s.inv.append(j.buf[:0], &j.old, kindRead)
+	j.buf = j.s.encoder.append(j.buf[:0], &j.old, kindRead)
 	return j.s.resources.Append(j.buf)
 }
 

@@ -74,7 +74,7 @@ func New(book *rulebook.Rulebook, asOf time.Time, store *spill.Store) *Inventory
 func (inv *Inventory) Reader() *Reader {
 	return &Reader{
 		inv: inv, plans: map[demarc.Dialect]*dialectPlan{}, captures: map[demarc.Dialect]*jscan.Captures{}, cache: map[cacheKey]map[string]uint32{}, names: map[string]string{},
-		records: inv.store.NewSorter(sortedAtOnce, inv.compare), seen: newSeen(), denials: map[denial]bool{},
+		encoder: inv.encoder(), records: inv.store.NewSorter(sortedAtOnce, inv.compare), seen: newSeen(), denials: map[denial]bool{},
 	}
 }
 
@@ -121,12 +121,12 @@ func (r *Reader) add(rec *record) {
 		r.err = r.append(r.inv.pieces, rec)
 		return
 	}
-	r.buf = r.inv.append(r.buf[:0], rec, kindRead)
+	r.buf = r.encoder.append(r.buf[:0], rec, kindRead)
 	r.err = r.records.Add(r.buf)
 }
 
 func (r *Reader) append(log *spill.Log, rec *record) error {
-	r.buf = r.inv.append(r.buf[:0], rec, kindRead)
+	r.buf = r.encoder.append(r.buf[:0], rec, kindRead)
 	r.inv.mu.Lock()
 	defer r.inv.mu.Unlock()
 	return log.Append(r.buf)

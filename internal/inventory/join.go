@@ -42,11 +42,11 @@ func (s *settler) joinWeak() error {
 			return nil
 		}
 		s.again = true
-		if err := s.inv.records.Add(s.inv.append(nil, &r, kindMoved)); err != nil {
+		if err := s.inv.records.Add(s.encoder.append(nil, &r, kindMoved)); err != nil {
 			return err
 		}
 		r.id, r.provider = id, provider
-		return s.inv.records.Add(s.inv.append(nil, &r, kindJoined))
+		return s.inv.records.Add(s.encoder.append(nil, &r, kindJoined))
 	})
 }
 
@@ -195,7 +195,7 @@ func (s *settler) attach(p *record, wholes []uint64) error {
 	}
 	s.out.Parts++
 	for _, ordinal := range wholes {
-		if err := s.attached.Add(s.inv.append(append(binary.BigEndian.AppendUint64(nil, ordinal), attachedPart), p, kindRead)); err != nil {
+		if err := s.attached.Add(s.encoder.append(append(binary.BigEndian.AppendUint64(nil, ordinal), attachedPart), p, kindRead)); err != nil {
 			return err
 		}
 	}

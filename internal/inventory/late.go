@@ -45,7 +45,7 @@ func (s *settler) tenants() error {
 			}
 		}
 		s.seen.record(s.inv.service(r.service), &r)
-		buf = s.inv.append(buf[:0], &r, kindRead)
+		buf = s.encoder.append(buf[:0], &r, kindRead)
 		to := s.inv.records.Add
 		if r.ref.Part != nil {
 			to = s.inv.pieces.Append
@@ -167,7 +167,7 @@ func (s *settler) implied(p place, by first) error {
 	s.inv.sources.add(r.source, "")
 	r.row.reset(s.inv.table.columns(r.service))
 	r.makeRefs(len(r.service.Relations))
-	return s.inv.records.Add(s.inv.append(nil, &r, kindImplied))
+	return s.inv.records.Add(s.encoder.append(nil, &r, kindImplied))
 }
 
 // impliedRef returns the type of what stands for an account, which no document has.

@@ -26,6 +26,7 @@ type Reader struct {
 	tags     []byte   // scratch: those of rec
 	sub      uint32   // records of the document so far
 
+	encoder    *encoder
 	records    *spill.Sorter
 	buf        []byte
 	lastSource *demarc.Source

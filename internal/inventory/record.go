@@ -134,10 +134,50 @@ func (r *record) appendKey(b []byte, k kind) []byte {
 	return b
 }
 
+// encoder encodes records. It remembers the numbers of what records have in common, and is used by one goroutine.
+type encoder struct {
+	inv     *Inventory
+	symbols map[string]uint32
+	refs    map[*rulebook.TypeRef]uint32
+	source  *demarc.Source
+	number  uint32 // of source
+}
+
+func (inv *Inventory) encoder() *encoder {
+	return &encoder{inv: inv, symbols: map[string]uint32{}, refs: map[*rulebook.TypeRef]uint32{}}
+}
+
+func (e *encoder) ref(r *rulebook.TypeRef) uint32 {
+	n, ok := e.refs[r]
+	if !ok {
+		n = e.inv.refNumber(r)
+		e.refs[r] = n
+	}
+	return n
+}
+
+// symbol appends a text that many records have: twice its number, or one more than twice its length and the text itself.
+func (e *encoder) symbol(b []byte, s string) []byte {
+	n, ok := e.symbols[s]
+	if !ok {
+		if n, ok = e.inv.symbols.number(s); ok {
+			e.symbols[strings.Clone(s)] = n
+		}
+	}
+	if ok {
+		return binary.AppendUvarint(b, uint64(n)<<1)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(s))<<1|1), s...)
+}
+
 // append appends the encoded form of r.
-func (inv *Inventory) append(b []byte, r *record, k kind) []byte {
+func (e *encoder) append(b []byte, r *record, k kind) []byte {
 	b = r.appendKey(b, k)
-	source := inv.sources.number(r.source)
+	inv := e.inv
+	if e.source != r.source || r.source == nil {
+		e.source, e.number = r.source, inv.sources.number(r.source)
+	}
+	source := e.number
 	b = binary.LittleEndian.AppendUint32(b, source)
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.sequence))
 	b = binary.LittleEndian.AppendUint32(b, r.sub)
@@ -165,9 +205,9 @@ func (inv *Inventory) append(b []byte, r *record, k kind) []byte {
 	set(r.projectNumber != "", flagProject)
 	set(r.cloud != "", flagCloud)
 	b = binary.AppendUvarint(b, flags)
-	b = binary.AppendUvarint(b, uint64(inv.refNumber(r.ref)))
+	b = binary.AppendUvarint(b, uint64(e.ref(r.ref)))
 	for _, s := range [...]string{r.provider, r.account, r.region, r.typ} {
-		b = inv.symbols.append(b, s)
+		b = e.symbol(b, s)
 	}
 	b = appendText(b, r.name)
 	b = appendText(b, r.tags)

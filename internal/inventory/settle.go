@@ -58,7 +58,8 @@ type settler struct {
 	resources *spill.Log    // records, one for each resource, by id
 	attached  *spill.Sorter // what becomes part of which resource, or stands in its place
 	found     *spill.Sorter // what the references of which resource lead to
-	*ledger                 // what resources are called, and what others call them
+	encoder   *encoder
+	*ledger   // what resources are called, and what others call them
 
 	again    bool // records were put in another place: they must be gathered once more
 	joined   bool // what is only partly named was joined
@@ -79,7 +80,7 @@ func (inv *Inventory) Settle(ctx context.Context, workers int) (*Settled, error)
 		return nil, inv.err
 	}
 	s := &settler{
-		inv: inv, seen: &inv.seen, memo: rulebook.NewMemo(inv.asOf),
+		inv: inv, encoder: inv.encoder(), seen: &inv.seen, memo: rulebook.NewMemo(inv.asOf),
 		resources: inv.store.NewLog(), attached: inv.store.NewSorter(sortedSmall, inv.compareAttached), found: inv.store.NewSorter(sortedSmall, nil),
 	}
 	if err := s.settle(ctx, workers); err != nil {

@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"cmp"
-	"encoding/binary"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,14 +40,7 @@ const (
 	maxSymbol  = 100 // bytes
 )
 
-// append appends a text: twice its number, or one more than twice its length and the text itself.
-func (t *symbols) append(b []byte, s string) []byte {
-	if n, ok := t.number(s); ok {
-		return binary.AppendUvarint(b, uint64(n)<<1)
-	}
-	return append(binary.AppendUvarint(b, uint64(len(s))<<1|1), s...)
-}
-
+// number returns the number of a text; false if it has none.
 func (t *symbols) number(s string) (uint32, bool) {
 	t.mu.RLock()
 	n, ok := t.of[s]
@@ -70,7 +62,7 @@ func (t *symbols) number(s string) (uint32, bool) {
 	return n, true
 }
 
-// read reads a text that append wrote.
+// read reads a text that encoder.symbol wrote.
 func (t *symbols) read(d *decoder) string {
 	n := d.uint()
 	if n&1 != 0 {

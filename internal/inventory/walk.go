@@ -246,21 +246,60 @@ func isSet(raw []byte) bool {
 	}
 }
 
+// convertRecord reads one record. Its members are gone through once, for all fields.
 func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Value, bool) {
 	fields := make(map[string]demarc.Value, len(f.Fields))
 	ok := true
+	if only, is := onlyElement(raw); single && is {
+		raw = only
+	}
+	var buf [32][]byte // the member that each way to each field begins with
+	begins := buf[:0]
+	for i := range f.Fields {
+		for range f.Fields[i].Path {
+			begins = append(begins, nil)
+		}
+	}
+	jscan.RawMembers(raw, func(key, value []byte) bool {
+		n := 0
+		for i := range f.Fields {
+			for k := range f.Fields[i].Path {
+				if keys := f.Fields[i].Path[k].Keys; len(keys) > 0 && len(keys[0]) == len(key) && (keys[0] == view(key) || fold && strings.EqualFold(keys[0], view(key))) {
+					begins[n] = value
+				}
+				n++
+			}
+		}
+		return true
+	})
+	n := -1
+	var values [8][]byte
 	for i := range f.Fields {
 		field := &f.Fields[i]
 		asFact := rulebook.Fact{Type: field.Type, Map: field.Map}
 		v := field.Default
-		for _, alt := range field.Path {
-			steps := make([]rulebook.Step, 0, len(alt.Keys)+len(alt.Rest))
-			for _, k := range alt.Keys {
-				steps = append(steps, rulebook.Step{Kind: rulebook.StepKey, Key: k})
+		for k := range field.Path {
+			n++
+			alt := &field.Path[k]
+			at, steps := raw, alt.Rest
+			if len(alt.Keys) > 0 {
+				if at = begins[n]; jscan.IsNull(at) {
+					continue
+				}
 			}
-			steps = append(steps, alt.Rest...)
-			var what found
-			walk(raw, steps, fold, single, func(v []byte) { what.values = append(what.values, v) })
+			if len(alt.Keys) > 1 {
+				steps = nil
+				for _, key := range alt.Keys[1:] {
+					steps = append(steps, rulebook.Step{Kind: rulebook.StepKey, Key: key})
+				}
+				steps = append(steps, alt.Rest...)
+			}
+			what := found{values: values[:0]}
+			if len(steps) == 0 {
+				what.values = append(what.values, at)
+			} else {
+				walk(at, steps, fold, single, func(v []byte) { what.values = append(what.values, v) })
+			}
 			if len(what.values) == 0 || jscan.IsNull(what.values[0]) {
 				continue
 			}
@@ -269,6 +308,7 @@ func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Valu
 				v = got
 			}
 			ok = ok && (good || alt.Asked == rulebook.WhetherSet)
+			n += len(field.Path) - 1 - k
 			break
 		}
 		fields[field.Name] = v

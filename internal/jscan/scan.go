@@ -642,6 +642,11 @@ func Members(raw []byte, f func(key string, value []byte) bool) {
 	members(raw, func(k, v []byte) bool { return f(string(Unquote(k)), v) })
 }
 
+// RawMembers is Members with keys that are good during the call only.
+func RawMembers(raw []byte, f func(key, value []byte) bool) {
+	members(raw, func(k, v []byte) bool { return f(Unquote(k), v) })
+}
+
 // members is Members with keys as they are written, without their quotes.
 func members(raw []byte, f func(key, value []byte) bool) {
 	if len(raw) == 0 || raw[0] != '{' {

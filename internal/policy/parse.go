@@ -27,6 +27,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/demarc/demarc/internal/jscan"
@@ -286,14 +287,25 @@ func decodeValue(raw []byte, depth int) (any, error) {
 	switch raw[0] {
 	case '{':
 		var o object
-		seen := map[string]bool{}
+		var seen map[string]bool // in lower case, of an object with many members
 		jscan.Members(raw, func(name string, value []byte) bool {
-			low := strings.ToLower(name)
-			if seen[low] {
+			twice := false
+			if len(o) < 16 {
+				twice = slices.ContainsFunc(o, func(m member) bool { return strings.EqualFold(m.name, name) })
+			} else {
+				if seen == nil {
+					seen = map[string]bool{}
+					for _, m := range o {
+						seen[strings.ToLower(m.name)] = true
+					}
+				}
+				twice = seen[strings.ToLower(name)]
+				seen[strings.ToLower(name)] = true
+			}
+			if twice {
 				err = fmt.Errorf("%q stands there twice", name)
 				return false
 			}
-			seen[low] = true
 			m := member{name: name}
 			m.value, err = decodeValue(value, depth+1)
 			o = append(o, m)

@@ -71,7 +71,7 @@ func CompileWhere(src Source) (*Where, error) {
 	}
 	w := &Where{src: src}
 	w.formula = split(checked.NativeRep().Expr(), func(x celast.Expr) Formula {
-		q, not := newQuestion(x)
+		q, not := newQuestion(x, variableName)
 		if q == nil {
 			q = &Question{Variable: onlyVariable(x), programs: newPrograms(env, checked.NativeRep(), x)}
 		}
@@ -139,11 +139,8 @@ func (w *Where) Questions() []*Question {
 
 // Ask returns what the question comes to for a resource.
 func (q *Question) Ask(r *demarc.Resource) Truth {
-	switch {
-	case q.Is != nil:
-		return truth(slices.Contains(q.Is, ValueOf(r, q.Variable)))
-	case q.of != nil:
-		return truth(q.of(ValueOf(r, q.Variable), q.part))
+	if q.Is != nil || q.of != nil {
+		return truth(q.compare(ValueOf(r, q.Variable)))
 	}
 	s := size{text: max(len(r.ID), len(r.Name), len(r.Account), len(r.Tags))}
 	if len(r.Tags) > 2*fewElements {
@@ -154,6 +151,14 @@ func (q *Question) Ask(r *demarc.Resource) Truth {
 		return Failed
 	}
 	return truth(out == types.True)
+}
+
+// compare answers a question that compares with what is written out.
+func (q *Question) compare(text string) bool {
+	if q.of != nil {
+		return q.of(text, q.part)
+	}
+	return slices.Contains(q.Is, text)
 }
 
 func truth(b bool) Truth {
@@ -190,8 +195,8 @@ func ValueOf(r *demarc.Resource, variable string) string {
 const tagPrefix = "tags."
 
 // newQuestion returns the question that e asks if it compares one variable with what is written out, and whether its
-// answer is to be turned round; nil for anything else.
-func newQuestion(e celast.Expr) (q *Question, not bool) {
+// answer is to be turned round; nil for anything else. variable returns the name of a variable, "" for what is none.
+func newQuestion(e celast.Expr, variable func(celast.Expr) string) (q *Question, not bool) {
 	if e.Kind() != celast.CallKind {
 		return nil, false
 	}
@@ -200,9 +205,9 @@ func newQuestion(e celast.Expr) (q *Question, not bool) {
 	if len(operands) != 2 {
 		return nil, false
 	}
-	name, text := variableName(operands[0]), operands[1]
+	name, text := variable(operands[0]), operands[1]
 	if name == "" && (call.FunctionName() == operators.Equals || call.FunctionName() == operators.NotEquals) {
-		name, text = variableName(operands[1]), operands[0]
+		name, text = variable(operands[1]), operands[0]
 	}
 	if name == "" {
 		return nil, false

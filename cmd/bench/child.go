@@ -65,9 +65,13 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	estatePath := flags.String("estate", "", "")
 	cpuProfile := flags.String("cpuprofile", "", "")
 	memProfile := flags.String("memprofile", "", "")
+	program := flags.String("program", "", "only run a program and tell what it took")
 	ready := flags.Bool("ready", false, "only make a tenth of the services of the catalog ready")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *program != "" {
+		return runProgram(ctx, *program, flags.Args())
 	}
 	cli.CollectLate() // as the command does
 	runtime.GOMAXPROCS(*cpus)

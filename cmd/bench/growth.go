@@ -63,7 +63,7 @@ func (b *bench) growth(ctx context.Context, sizes []int) ([]growthReport, error)
 		sizes []int
 		more  []string
 	}
-	first := sizes[:min(3, len(sizes))]
+	first := sizes[:min(2, len(sizes))]
 	subjects := []subject{
 		{everything, generate.Mixed, sizes, nil},
 		{plain, generate.Plain, first, nil},
@@ -75,7 +75,7 @@ func (b *bench) growth(ctx context.Context, sizes []int) ([]growthReport, error)
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, subject{fmt.Sprintf(largeCatalog, times), generate.Mixed, first[:min(2, len(first))], []string{"-indexed", dir}})
+		subjects = append(subjects, subject{fmt.Sprintf(largeCatalog, times), generate.Mixed, first, []string{"-indexed", dir}})
 	}
 	declared, err := b.declarations(generate.AWSConfig, 1000)
 	if err != nil {

@@ -83,11 +83,14 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	var files fs.FS = catalog.Files
 	var err error
 	if *indexed != "" {
-		if files, err = held(*indexed); err != nil {
-			return err
-		}
+		files = os.DirFS(*indexed)
 	}
 	if *ready {
+		if *indexed != "" {
+			if files, err = held(*indexed); err != nil {
+				return err
+			}
+		}
 		r, err := makeReady(files)
 		if err != nil {
 			return err

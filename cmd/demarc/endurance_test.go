@@ -369,6 +369,24 @@ func brokenOutput(t *testing.T, demarc string) {
 		}
 	})
 
+	t.Run("a full disk for what does not fit in memory", func(t *testing.T) {
+		disk := smallDisk(t, "256k")
+		large := estate(t, 60_000, generate.OpenStack)
+		s := &started{Cmd: exec.CommandContext(t.Context(), demarc, "assess", "-f", "ndjson", large)}
+		s.Env = append(os.Environ(), "TMPDIR="+disk)
+		s.Stdout, s.Stderr = &s.out, &s.err
+		if err := s.Start(); err != nil {
+			t.Fatal(err)
+		}
+		full(t, s)
+		if !strings.Contains(s.err.String(), "temporary file for what does not fit in memory") && !strings.Contains(s.err.String(), "what does not fit in memory to a temporary file") {
+			t.Errorf("it does not say which disk is full:\n%s", s.err.String())
+		}
+		if files, err := os.ReadDir(disk); err != nil || len(files) != 0 {
+			t.Errorf("left behind: %v, %v", files, err)
+		}
+	})
+
 	t.Run("a folder that takes no files", func(t *testing.T) {
 		s := run(t, demarc, "assess", "-o", filepath.Join(t.TempDir(), "nowhere", "report"), inventory)
 		if code := s.ProcessState.ExitCode(); code != 1 || !strings.Contains(s.err.String(), "no such file or directory") {

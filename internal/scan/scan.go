@@ -149,8 +149,9 @@ func after(ctx context.Context, moment time.Duration) context.Context {
 // read passes every document of every source to a reader of the inventory. When ctx ends it comes back at once, though
 // a source may still wait for a file that does not answer.
 func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, out *Result) (*inventory.Notes, error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+	told := ctx
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	batches := make(chan *batch, workers)
 	finished := make(chan struct{}) // no source will send again
 	free := sync.Pool{New: func() any { return &batch{} }}
@@ -166,8 +167,8 @@ func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, 
 				case b := <-batches:
 					take(r, b, &mu, notes, out, c.Progress)
 					free.Put(b)
-					if r.Err() != nil {
-						stop() // there is no room for more
+					if err := r.Err(); err != nil {
+						stop(err) // there is no room for more
 					}
 				case <-finished:
 					for {
@@ -194,6 +195,9 @@ func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, 
 		case <-time.After(patience / 7):
 			err = ctx.Err()
 		}
+	}
+	if cause := context.Cause(ctx); cause != nil && told.Err() == nil {
+		err = cause // why there is no room, which sources know nothing of
 	}
 	close(finished)
 	return notes, errors.Join(err, readers.Wait())

@@ -32,8 +32,18 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 		from string
 		to   *int64
 	}{
-		{"organizations", &out.Organizations}, {"scans WHERE pruned = 0", &out.Scans}, {"resources WHERE ended IS NULL", &out.Resources}, {"resources", &out.Versions}, {"standings", &out.Standings},
-		{"assignments", &out.Assignments}, {"verdicts", &out.Verdicts}, {"places", &out.Places}, {"moves", &out.Moves}, {"findings", &out.Findings}, {"declarations", &out.Declarations}, {"audit", &out.AuditEntries},
+		{"organizations", &out.Organizations},
+		{"scans WHERE pruned = 0", &out.Scans},
+		{"resources WHERE ended IS NULL", &out.Resources},
+		{"resources", &out.Versions},
+		{"standings", &out.Standings},
+		{"assignments", &out.Assignments},
+		{"verdicts", &out.Verdicts},
+		{"places", &out.Places},
+		{"moves", &out.Moves},
+		{"findings", &out.Findings},
+		{"declarations", &out.Declarations},
+		{"audit", &out.AuditEntries},
 	} {
 		if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM "+c.from).Scan(c.to); err != nil {
 			return out, fmt.Errorf("count %s: %w", c.from, s.explain(err))

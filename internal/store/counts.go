@@ -37,8 +37,6 @@ func (c *counts) add(d *counts) {
 	}
 }
 
-func (c *counts) at(i int) int64 { return int64(c[i/8] >> (8 * (i % 8)) & 0xff) }
-
 // sums are the numbers of a tally over many resources.
 type sums [numCounts]int64
 

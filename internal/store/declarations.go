@@ -142,15 +142,15 @@ func (s *Store) classesOf(ctx context.Context, n *snapshot) (*classes, error) {
 		on = today
 	}
 	var inForce []demarc.Declaration
-	key := on.Format(time.DateOnly)
+	key := []string{on.Format(time.DateOnly)}
 	for _, d := range list {
 		if d.Kind == demarc.Acceptance && d.InForce(on) {
 			inForce = append(inForce, d)
-			key += " " + d.ID
+			key = append(key, d.ID)
 		}
 	}
 	n.mu.Lock()
-	if n.classes != nil && n.accepted == key {
+	if n.classes != nil && n.accepted == strings.Join(key, " ") {
 		defer n.mu.Unlock()
 		return n.classes, nil
 	}
@@ -173,7 +173,7 @@ func (s *Store) classesOf(ctx context.Context, n *snapshot) (*classes, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.classes, n.accepted = n.classify(out), key
+	n.classes, n.accepted = n.classify(out), strings.Join(key, " ")
 	return n.classes, nil
 }
 

@@ -168,41 +168,20 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 	}
 	// Most resources have the findings of their class, from their own first scan on: they are counted by class.
 	byAge := order == demarc.OrderOldest || order == demarc.OrderNewest
-	counts := make([]int, ranks)
 	cs := sel.classes
-	has := n.rankClasses(sel, &f, func(g findingOf) int {
-		if byAge {
-			return 0
-		}
-		return rank(&gapAt{of: g})
-	})
-	var scratch []gapAt
-	for i := range cs.list {
-		if sel.masks[i] == 0 || has[i] == (rankCounts{}) && len(n.rows) == 0 {
-			continue
-		}
-		times := 0
-		for at := cs.start[i]; at < cs.start[i+1]; at++ {
-			pos := int(cs.order[at])
-			switch {
-			case !sel.places[cs.place[at]] || sel.positions != nil && !sel.positions[pos]:
-			case n.special[pos]:
-				scratch = n.gapsAt(sel, &f, pos, scratch)
-				for k := range scratch {
-					counts[rank(&scratch[k])]++
-				}
-			case byAge:
-				counts[rank(&gapAt{first: int64(n.born[pos])})] += int(has[i][0])
-			default:
-				times++
-			}
-		}
-		if !byAge && times > 0 {
-			for r := range ranks {
-				counts[r] += int(has[i][r]) * times
-			}
-		}
+	what := "findings"
+	if byAge {
+		what += " by " + string(order)
 	}
+	if order == demarc.OrderID {
+		what += " by id"
+	}
+	known, err := remember(n, cs, what, &f, func() (ranked, error) { return n.rankFindings(sel, &f, byAge, ranks, rank), nil })
+	if err != nil {
+		return out, err
+	}
+	counts, has := known.counts, known.has
+	var scratch []gapAt
 	for _, c := range counts {
 		out.Total += c
 	}
@@ -265,6 +244,51 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 		out.Items = append(out.Items, n.finding(items[i].pos, &x, &items[i].gapAt))
 	}
 	return out, nil
+}
+
+// ranked says how many findings of each rank there are, in all and in each class.
+type ranked struct {
+	counts []int
+	has    []rankCounts
+}
+
+func (n *snapshot) rankFindings(sel *selection, f *demarc.Filter, byAge bool, ranks int, rank func(*gapAt) int) ranked {
+	counts := make([]int, ranks)
+	cs := sel.classes
+	has := n.rankClasses(sel, f, func(g findingOf) int {
+		if byAge {
+			return 0
+		}
+		return rank(&gapAt{of: g})
+	})
+	var scratch []gapAt
+	for i := range cs.list {
+		if sel.masks[i] == 0 || has[i] == (rankCounts{}) && len(n.rows) == 0 {
+			continue
+		}
+		times := 0
+		for at := cs.start[i]; at < cs.start[i+1]; at++ {
+			pos := int(cs.order[at])
+			switch {
+			case !sel.places[cs.place[at]] || sel.positions != nil && !sel.positions[pos]:
+			case n.special[pos]:
+				scratch = n.gapsAt(sel, f, pos, scratch)
+				for k := range scratch {
+					counts[rank(&scratch[k])]++
+				}
+			case byAge:
+				counts[rank(&gapAt{first: int64(n.born[pos])})] += int(has[i][0])
+			default:
+				times++
+			}
+		}
+		if !byAge && times > 0 {
+			for r := range ranks {
+				counts[r] += int(has[i][r]) * times
+			}
+		}
+	}
+	return ranked{counts, has}
 }
 
 // rankCounts says how many findings of each rank something has.
@@ -426,7 +450,7 @@ func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filt
 		return out, s.explain(err)
 	}
 	if byText {
-		if all, err = keepText(ctx, s, n, all, &f, func(x *resolved) (int64, uint32, string) { return x.rid, x.place, x.resource }); err != nil {
+		if all, err = keepText(ctx, s, n, all, &f, func(x *resolved) (int64, uint32) { return x.rid, x.place }); err != nil {
 			return out, err
 		}
 	}
@@ -466,22 +490,21 @@ func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filt
 }
 
 // keepText keeps the rows whose resources have the ids, names, tags and words of a filter.
-func keepText[T any](ctx context.Context, s *Store, n *snapshot, list []T, f *demarc.Filter, of func(*T) (rid int64, place uint32, id string)) ([]T, error) {
+func keepText[T any](ctx context.Context, s *Store, n *snapshot, list []T, f *demarc.Filter, of func(*T) (rid int64, place uint32)) ([]T, error) {
 	var out []T
 	for chunk := range slices.Chunk(list, endsAtOnce) {
 		rids := make([]int64, len(chunk))
 		for i := range chunk {
-			rids[i], _, _ = of(&chunk[i])
+			rids[i], _ = of(&chunk[i])
 		}
 		versions, err := s.rowsOf(ctx, rids)
 		if err != nil {
 			return nil, err
 		}
 		for i := range chunk {
-			rid, place, id := of(&chunk[i])
+			rid, place := of(&chunk[i])
 			version := versions[rid]
 			r := n.view.places[place].of(&version)
-			r.ID = demarc.ResourceID(id)
 			if f.MatchResource(&r) {
 				out = append(out, chunk[i])
 			}
@@ -500,6 +523,11 @@ func (s *Store) FindingGroups(ctx context.Context, at demarc.At, f demarc.Filter
 	if err != nil {
 		return nil, err
 	}
+	list, err := remember(n, sel.classes, "FindingGroups", &f, func() ([]demarc.FindingGroup, error) { return s.findingGroups(ctx, n, sel, f) })
+	return slices.Clone(list), err
+}
+
+func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, f demarc.Filter) ([]demarc.FindingGroup, error) {
 	type key struct {
 		duty    int
 		gap     demarc.Gap
@@ -668,6 +696,11 @@ func (s *Store) BlindSpots(ctx context.Context, at demarc.At, f demarc.Filter) (
 	if err != nil {
 		return nil, err
 	}
+	list, err := remember(n, sel.classes, "BlindSpots", &f, func() ([]demarc.BlindSpot, error) { return s.blindSpots(ctx, n, sel, f) })
+	return slices.Clone(list), err
+}
+
+func (s *Store) blindSpots(ctx context.Context, n *snapshot, sel *selection, f demarc.Filter) ([]demarc.BlindSpot, error) {
 	type key struct {
 		service demarc.ServiceID
 		fact    string

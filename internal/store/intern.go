@@ -68,7 +68,6 @@ type outcomeAt struct {
 }
 
 type namesKnown struct {
-	first *demarc.NamedFact
 	names []string
 	id    int64
 }
@@ -90,8 +89,12 @@ func newInterner(ctx context.Context, s *Store, t *tx, org int64) (*interner, er
 		table string
 		to    *int64
 	}{
-		{"places", &in.next.place}, {"assignments", &in.next.assignment}, {"verdicts", &in.next.verdict}, {"outcomes", &in.next.outcome},
-		{"standings", &in.next.standing}, {"fact_names", &in.next.names},
+		{"places", &in.next.place},
+		{"assignments", &in.next.assignment},
+		{"verdicts", &in.next.verdict},
+		{"outcomes", &in.next.outcome},
+		{"standings", &in.next.standing},
+		{"fact_names", &in.next.names},
 	} {
 		var err error
 		if *n.to, err = t.next(ctx, n.table, "id"); err != nil {

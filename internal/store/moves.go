@@ -39,95 +39,128 @@ func (s *Store) Moves(ctx context.Context, organization string, f demarc.Filter,
 	if err != nil {
 		return out, err
 	}
-	var shown []moveRow
-	err = s.eachMove(ctx, n, f, period, func(m *moveRow, _, _ *outcome) error {
-		out.Total++
-		if m.id < before && len(shown) <= page.Size() {
-			shown = append(shown, *m)
-		}
-		return nil
-	})
+	wanted, err := s.wantedMoves(ctx, n, f, period)
 	if err != nil {
 		return out, err
 	}
-	if len(shown) > page.Size() {
-		shown = shown[:page.Size()]
-		out.Next = demarc.Cursor(strconv.FormatInt(shown[len(shown)-1].id, 10))
+	out.Total = len(wanted)
+	var ids []int64
+	for _, m := range wanted {
+		if m.id < before {
+			if ids = append(ids, m.id); len(ids) > page.Size() {
+				break
+			}
+		}
 	}
-	out.Items, err = s.moves(ctx, n, shown)
+	if len(ids) > page.Size() {
+		ids = ids[:page.Size()]
+		out.Next = demarc.Cursor(strconv.FormatInt(ids[len(ids)-1], 10))
+	}
+	rows, err := s.moveRows(ctx, ids)
+	if err != nil {
+		return out, err
+	}
+	out.Items, err = s.moves(ctx, n, rows)
 	return out, err
 }
 
-// eachMove goes through the moves of a period that a filter wants, newest first.
-func (s *Store) eachMove(ctx context.Context, n *snapshot, f demarc.Filter, period demarc.Period, do func(m *moveRow, before, after *outcome) error) error {
-	from, to := n.scansOf(period)
-	sel, err := s.selects(ctx, n, demarc.Filter{
-		Providers: f.Providers, Sources: f.Sources, Accounts: f.Accounts, Regions: f.Regions, Models: f.Models, Archetypes: f.Archetypes, Services: f.Services, Types: f.Types, Implied: f.Implied,
-	})
-	if err != nil {
-		return err
+// moveNumbers is a move in numbers, as a snapshot holds all of them.
+type moveNumbers struct {
+	id, scan, rid int64
+	place         uint32
+	after         *outcome
+}
+
+// moveLog returns all moves until a snapshot in numbers, newest first. It is read once.
+func (s *Store) moveLog(ctx context.Context, n *snapshot) ([]moveNumbers, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.log != nil {
+		return n.log, nil
 	}
 	v := s.vocabulary(n.org)
-	byText := len(f.IDs)+len(f.Names)+len(f.Tags) > 0 || f.Text != ""
-	var rows *sql.Rows
-	if len(f.IDs) > 0 {
-		args := []any{n.org, from, to}
-		for _, id := range f.IDs {
-			args = append(args, clean(string(id)))
-		}
-		rows, err = s.read.QueryContext(ctx, `SELECT `+moveColumns+` FROM moves WHERE organization = $1 AND scan >= $2 AND scan <= $3 AND resource IN (`+dollars(4, len(f.IDs))+`) ORDER BY id DESC`, args...)
-	} else {
-		rows, err = s.read.QueryContext(ctx, `SELECT `+moveColumns+` FROM moves WHERE organization = $1 AND scan >= $2 AND scan <= $3 ORDER BY scan DESC, id DESC`, n.org, from, to)
-	}
-	var kept []moveRow
+	log := []moveNumbers{}
+	rows, err := s.read.QueryContext(ctx, `SELECT id, scan, rid, place, after FROM moves WHERE organization = $1 AND scan <= $2 ORDER BY id DESC`, n.org, int64(n.scan.ID))
 	err = each(rows, err, func(r *sql.Rows) error {
-		m, err := readMove(r)
-		if err != nil {
+		var m moveNumbers
+		var place, after int64
+		if err := r.Scan(&m.id, &m.scan, &m.rid, &place, &after); err != nil {
 			return err
 		}
-		place, x, y, err := v.moved(&m)
-		if err != nil {
-			return err
+		v.mu.Lock()
+		at, ok := v.placeAt[place]
+		m.place, m.after = at, v.outcomeOf[after]
+		v.mu.Unlock()
+		if !ok || m.after == nil {
+			return fmt.Errorf("move %d speaks of what is not there", m.id)
 		}
-		if int(place) >= len(sel.places) || !sel.places[place] || !f.MatchDuty(&y.answer) {
-			return nil
-		}
-		if byText {
-			kept = append(kept, m)
-			return nil
-		}
-		return do(&m, x, y)
+		log = append(log, m)
+		return nil
 	})
-	if err != nil || !byText {
-		return s.explain(err)
+	if err != nil {
+		return nil, s.explain(err)
 	}
-	// What asks for names, tags or words needs the resource.
-	for chunk := range slices.Chunk(kept, endsAtOnce) {
-		rids := make([]int64, len(chunk))
-		for i := range chunk {
-			rids[i] = chunk[i].rid
+	n.log = log
+	return log, nil
+}
+
+// wantedMoves returns the moves of a period that a filter wants, newest first.
+func (s *Store) wantedMoves(ctx context.Context, n *snapshot, f demarc.Filter, period demarc.Period) ([]moveNumbers, error) {
+	log, err := s.moveLog(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	from, to := n.scansOf(period)
+	places := n.placesOf(&demarc.Filter{
+		Providers: f.Providers, Sources: f.Sources, Accounts: f.Accounts, Regions: f.Regions, Models: f.Models, Archetypes: f.Archetypes, Services: f.Services, Types: f.Types, Implied: f.Implied,
+	})
+	fits := map[*outcome]bool{}
+	var out []moveNumbers
+	for i := range log {
+		m := &log[i]
+		if m.scan < from || m.scan > to || int(m.place) >= len(places) || !places[m.place] {
+			continue
 		}
-		versions, err := s.rowsOf(ctx, rids)
-		if err != nil {
+		ok, known := fits[m.after]
+		if !known {
+			ok = f.MatchDuty(&m.after.answer)
+			fits[m.after] = ok
+		}
+		if ok {
+			out = append(out, *m)
+		}
+	}
+	if len(f.IDs)+len(f.Names)+len(f.Tags) == 0 && f.Text == "" {
+		return out, nil
+	}
+	// What asks for ids, names, tags or words needs the resource.
+	return keepText(ctx, s, n, out, &f, func(m *moveNumbers) (int64, uint32) { return m.rid, m.place })
+}
+
+// moveRows returns some moves, in the order of their ids as given.
+func (s *Store) moveRows(ctx context.Context, ids []int64) ([]moveRow, error) {
+	by := make(map[int64]moveRow, len(ids))
+	for chunk := range slices.Chunk(ids, endsAtOnce) {
+		args := make([]any, len(chunk))
+		for i, id := range chunk {
+			args[i] = id
+		}
+		rows, err := s.read.QueryContext(ctx, `SELECT `+moveColumns+` FROM moves WHERE id IN (`+dollars(1, len(chunk))+`)`, args...)
+		if err := each(rows, err, func(r *sql.Rows) error {
+			m, err := readMove(r)
+			by[m.id] = m
 			return err
-		}
-		for i := range chunk {
-			m := &chunk[i]
-			place, x, y, err := v.moved(m)
-			if err != nil {
-				return err
-			}
-			version := versions[m.rid]
-			r := n.view.places[place].of(&version)
-			r.ID = demarc.ResourceID(m.resource)
-			if f.MatchResource(&r) {
-				if err := do(m, x, y); err != nil {
-					return err
-				}
-			}
+		}); err != nil {
+			return nil, s.explain(err)
 		}
 	}
-	return nil
+	out := make([]moveRow, 0, len(ids))
+	for _, id := range ids {
+		if m, ok := by[id]; ok {
+			out = append(out, m)
+		}
+	}
+	return out, nil
 }
 
 // moved returns where a move was, and what its duty was and became.
@@ -207,20 +240,43 @@ func (s *Store) MoveGroups(ctx context.Context, organization string, f demarc.Fi
 	if err != nil {
 		return nil, err
 	}
-	var groups demarc.MoveGroups
-	err = s.eachMove(ctx, n, f, period, func(m *moveRow, x, y *outcome) error {
-		d := decoder{b: m.changes}
-		changes := d.changes()
-		v := s.vocabulary(n.org)
-		place, _, _, err := v.moved(m)
-		if err != nil {
-			return err
-		}
-		groups.Add(&demarc.Move{
-			Resource: demarc.Resource{ID: demarc.ResourceID(m.resource), Service: n.view.places[place].service}, Duty: y.answer.Duty, From: x.answer.Assignment, To: y.answer.Assignment,
-			ToUs: y.answer.Holder.Share() > x.answer.Holder.Share(), Because: changes, Cause: demarc.Cause(m.cause), FirstSeen: n.moment(m.scan),
-		})
-		return d.err
+	list, err := remember(n, nil, fmt.Sprintf("moves %d %d", period.Since.UnixMicro(), period.Until.UnixMicro()), &f, func() ([]demarc.MoveGroup, error) {
+		return s.moveGroups(ctx, n, f, period)
 	})
-	return groups.List(), err
+	return slices.Clone(list), err
+}
+
+func (s *Store) moveGroups(ctx context.Context, n *snapshot, f demarc.Filter, period demarc.Period) ([]demarc.MoveGroup, error) {
+	wanted, err := s.wantedMoves(ctx, n, f, period)
+	if err != nil {
+		return nil, err
+	}
+	var groups demarc.MoveGroups
+	v := s.vocabulary(n.org)
+	for chunk := range slices.Chunk(wanted, endsAtOnce) {
+		ids := make([]int64, len(chunk))
+		for i := range chunk {
+			ids[i] = chunk[i].id
+		}
+		rows, err := s.moveRows(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			m := &rows[i]
+			place, x, y, err := v.moved(m)
+			if err != nil {
+				return nil, err
+			}
+			d := decoder{b: m.changes}
+			groups.Add(&demarc.Move{
+				Resource: demarc.Resource{ID: demarc.ResourceID(m.resource), Service: n.view.places[place].service}, Duty: y.answer.Duty, From: x.answer.Assignment, To: y.answer.Assignment,
+				ToUs: y.answer.Holder.Share() > x.answer.Holder.Share(), Because: d.changes(), Cause: demarc.Cause(m.cause), FirstSeen: n.moment(m.scan),
+			})
+			if d.err != nil {
+				return nil, fmt.Errorf("move %d: %w", m.id, d.err)
+			}
+		}
+	}
+	return groups.List(), nil
 }

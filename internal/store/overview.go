@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"math/bits"
 	"slices"
 	"strings"
@@ -21,6 +22,10 @@ func (s *Store) Overview(ctx context.Context, at demarc.At, f demarc.Filter) (de
 	if err != nil {
 		return demarc.Overview{}, err
 	}
+	return remember(n, sel.classes, "overview", &f, func() (demarc.Overview, error) { return n.overview(sel), nil })
+}
+
+func (n *snapshot) overview(sel *selection) demarc.Overview {
 	out := demarc.Overview{Scan: n.scan}
 	counts := make([]int, len(n.view.places))
 	for pos := range n.rids {
@@ -47,7 +52,7 @@ func (s *Store) Overview(ctx context.Context, at demarc.At, f demarc.Filter) (de
 		return true
 	})
 	out.Tally = total.tally()
-	return out, nil
+	return out
 }
 
 // summed adds up tallies.
@@ -96,12 +101,18 @@ func (s *Store) Groups(ctx context.Context, at demarc.At, f demarc.Filter, by de
 		return nil, err
 	}
 	if slices.Contains(demarc.DutyDimensions, by) {
-		return n.dutyGroups(sel, by), nil
+		list, err := remember(n, sel.classes, "groups by "+string(by), &f, func() ([]demarc.Group, error) { return n.dutyGroups(sel, by), nil })
+		return slices.Clone(list), err
 	}
 	value, err := placeValue(by)
 	if err != nil {
 		return nil, err
 	}
+	list, err := remember(n, sel.classes, "groups by "+string(by), &f, func() ([]demarc.Group, error) { return n.placeGroups(sel, value), nil })
+	return slices.Clone(list), err
+}
+
+func (n *snapshot) placeGroups(sel *selection, value func(*place) string) []demarc.Group {
 	groupOf, names := n.groupPlaces(value)
 	totals := make([]summed, len(names))
 	sel.grouped(groupOf, len(names), func(c *class, mask uint64, group uint32, times int) { totals[group].add(n, c, mask, times) })
@@ -112,7 +123,7 @@ func (s *Store) Groups(ctx context.Context, at demarc.At, f demarc.Filter, by de
 		}
 	}
 	sortGroups(out)
-	return out, nil
+	return out
 }
 
 func sortGroups(list []demarc.Group) {
@@ -236,9 +247,9 @@ func dutyValues(by demarc.Dimension, d *demarc.DutyAnswer) []string {
 	return nil
 }
 
-type unknownDimension string
+type dimensionError string
 
-func (u unknownDimension) Error() string {
+func (u dimensionError) Error() string {
 	return "unknown dimension " + string(u) + ": expected one of " + join(demarc.Dimensions)
 }
 
@@ -270,7 +281,7 @@ func placeValue(by demarc.Dimension) (func(*place) string, error) {
 	case demarc.ByType:
 		return func(p *place) string { return p.typ }, nil
 	default:
-		return nil, unknownDimension(by)
+		return nil, dimensionError(by)
 	}
 }
 
@@ -289,7 +300,11 @@ func (s *Store) Line(ctx context.Context, at demarc.At, f demarc.Filter, by dema
 	if err != nil {
 		return out, err
 	}
-	out.Scan = n.scan
+	return remember(n, sel.classes, fmt.Sprintf("line by %s, %d", by, columns), &f, func() (demarc.Line, error) { return n.line(sel, by, value, columns), nil })
+}
+
+func (n *snapshot) line(sel *selection, by demarc.Dimension, value func(*place) string, columns int) demarc.Line {
+	out := demarc.Line{Scan: n.scan, By: by}
 	groupOf, names := n.groupPlaces(value)
 	count := make([]int, len(names))
 	sel.grouped(groupOf, len(names), func(_ *class, _ uint64, group uint32, times int) { count[group] += times })
@@ -367,7 +382,7 @@ func (s *Store) Line(ctx context.Context, at demarc.At, f demarc.Filter, by dema
 				cmp.Compare(slices.Index(demarc.States, a.State), slices.Index(demarc.States, b.State)), strings.Compare(string(a.Counterpart), string(b.Counterpart)))
 		})
 	}
-	return out, nil
+	return out
 }
 
 // Trend says what a filter came to at each scan of a period, oldest first.
@@ -380,6 +395,13 @@ func (s *Store) Trend(ctx context.Context, organization string, f demarc.Filter,
 	if err != nil {
 		return nil, err
 	}
+	list, err := remember(n, sel.classes, fmt.Sprintf("trend %d %d", period.Since.UnixMicro(), period.Until.UnixMicro()), &f, func() ([]demarc.TrendPoint, error) {
+		return s.trend(ctx, n, sel, period)
+	})
+	return slices.Clone(list), err
+}
+
+func (s *Store) trend(ctx context.Context, n *snapshot, sel *selection, period demarc.Period) ([]demarc.TrendPoint, error) {
 	points, err := s.trendPoints(ctx, n.org, period)
 	if err != nil || len(points) == 0 {
 		return points, err
@@ -422,7 +444,7 @@ func (s *Store) Trend(ctx context.Context, organization string, f demarc.Filter,
 			}
 		}
 	}
-	past, err := s.pastVersions(ctx, n, points[0].Scan)
+	past, err := s.pastVersions(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -484,14 +506,19 @@ type pastVersion struct {
 	count        int64
 }
 
-// pastVersions returns the versions that ended after a scan.
-func (s *Store) pastVersions(ctx context.Context, n *snapshot, since demarc.ScanID) ([]pastVersion, error) {
+// pastVersions returns the versions that have ended. They are read once.
+func (s *Store) pastVersions(ctx context.Context, n *snapshot) ([]pastVersion, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.pastRead {
+		return n.past, nil
+	}
 	v := s.vocabulary(n.org)
 	v.mu.Lock()
 	placeAt, standingAt := v.placeAt, v.standingAt
 	defer v.mu.Unlock()
 	var out []pastVersion
-	rows, err := s.read.QueryContext(ctx, `SELECT place, standing, inside, first, ended, count(*) FROM resources WHERE organization = $1 AND ended > $2 GROUP BY place, standing, inside, first, ended`, n.org, int64(since))
+	rows, err := s.read.QueryContext(ctx, `SELECT place, standing, inside, first, ended, count(*) FROM resources WHERE organization = $1 AND ended IS NOT NULL AND ended <= $2 GROUP BY place, standing, inside, first, ended`, n.org, int64(n.scan.ID))
 	err = each(rows, err, func(r *sql.Rows) error {
 		var p pastVersion
 		var placeID, standingID, inside int64
@@ -509,7 +536,11 @@ func (s *Store) pastVersions(ctx context.Context, n *snapshot, since demarc.Scan
 		out = append(out, p)
 		return nil
 	})
-	return out, s.explain(err)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	n.past, n.pastRead = out, true
+	return out, nil
 }
 
 // pastMask returns the duties that are wanted of a version that has ended. What asks for names, tags or words cannot be

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -258,7 +259,7 @@ func (w *writer) outOfOrder(ctx context.Context, id string, a *demarc.Answer) er
 	var digest []byte
 	err := w.s.read.QueryRowContext(ctx, `SELECT rid, place, standing, inside, born, digest FROM resources WHERE organization = $1 AND id = $2 AND ended IS NULL`, w.org, id).
 		Scan(&c.rid, &c.place, &c.standing, &inside, &c.born, &digest)
-	if err == sql.ErrNoRows { //nolint:errorlint // database/sql returns it as it is
+	if errors.Is(err, sql.ErrNoRows) {
 		return w.take(ctx, id, a, nil)
 	} else if err != nil {
 		return err

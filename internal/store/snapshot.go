@@ -36,8 +36,43 @@ type snapshot struct {
 	classes  *classes
 	accepted string // of what classes were made
 	found    map[string][]bool
+	answers  map[question]any
+	log      []moveNumbers
+	past     []pastVersion
+	pastRead bool
 	moved    map[int64][]movedDuty
 	standing map[uint32]*demarc.Standing
+}
+
+// question is what was asked of a snapshot, with the classes that it was answered from.
+type question struct {
+	classes      *classes
+	what, filter string
+}
+
+const maxAnswers = 128
+
+// remember answers a question once: a snapshot does not change, and the same pages are asked for again and again. The
+// answer is shared and must not be changed.
+func remember[T any](n *snapshot, cs *classes, what string, f *demarc.Filter, answer func() (T, error)) (T, error) {
+	q := question{cs, what, f.String()}
+	n.mu.Lock()
+	known, ok := n.answers[q].(T)
+	n.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	a, err := answer()
+	if err != nil {
+		return a, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.answers == nil || len(n.answers) >= maxAnswers {
+		n.answers = map[question]any{}
+	}
+	n.answers[q] = a
+	return a, nil
 }
 
 const insideBit = 1 << 31

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"database/sql"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +24,7 @@ var server = sync.OnceValues(startPostgres)
 func startPostgres() (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "tools", "postgres")
-	cmd := exec.Command(script) //nolint:noctx // it lives as long as this process
+	cmd := exec.Command(script) //nolint:noctx,gosec // the script beside this file; it lives as long as this process
 	var told bytes.Buffer
 	cmd.Stderr = &told
 	in, out, err := pipes(cmd)
@@ -108,6 +107,7 @@ func Dump(t testing.TB, url string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = tables.Close() }()
 	var names []string
 	for tables.Next() {
 		var name string
@@ -116,38 +116,44 @@ func Dump(t testing.TB, url string) []byte {
 		}
 		names = append(names, name)
 	}
-	if err := errors.Join(tables.Err(), tables.Close()); err != nil || len(names) < 10 {
+	if err := tables.Err(); err != nil || len(names) < 10 {
 		t.Fatalf("tables %v: %v", names, err)
 	}
 	for _, name := range names {
-		rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			values := make([]any, len(columns))
-			for i := range values {
-				values[i] = new(any)
-			}
-			if err := rows.Scan(values...); err != nil {
-				t.Fatal(err)
-			}
-			for _, v := range values {
-				switch x := (*v.(*any)).(type) {
-				case []byte:
-					out.Write(x)
-				default:
-					fmt.Fprintln(&out, x)
-				}
-			}
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
+		dumpTable(t, db, name, &out)
 	}
 	return out.Bytes()
+}
+
+func dumpTable(t testing.TB, db *sql.DB, name string, out *bytes.Buffer) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "SELECT * FROM "+name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		if err := rows.Scan(values...); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range values {
+			switch x := (*v.(*any)).(type) {
+			case []byte:
+				out.Write(x)
+			default:
+				fmt.Fprintln(out, x)
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -152,8 +152,12 @@ func (p panel) draw(b *bytes.Buffer, curves []curve) {
 		return float64(p.y+p.height) - share*float64(p.height)
 	}
 	if p.log {
-		for v := math.Pow(10, math.Ceil(math.Log10(lowY))); v <= highY; v *= 10 {
-			p.tick(b, toY(v), v)
+		for ten := math.Pow(10, math.Floor(math.Log10(lowY))); ten <= highY; ten *= 10 {
+			for _, v := range []float64{ten, 2 * ten, 5 * ten} {
+				if v >= lowY && v <= highY {
+					p.tick(b, toY(v), v)
+				}
+			}
 		}
 	} else {
 		step := math.Pow(10, math.Floor(math.Log10(highY)))
@@ -164,14 +168,14 @@ func (p panel) draw(b *bytes.Buffer, curves []curve) {
 			p.tick(b, toY(v), v)
 		}
 	}
-	seen := map[float64]bool{}
+	var labelled []float64
 	for _, c := range curves {
 		var path strings.Builder
 		for i, at := range c.points {
 			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], toX(at[0]), toY(at[1]))
 			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", toX(at[0]), toY(at[1]), c.colour)
-			if round := math.Round(toX(at[0]) / 40); !seen[round] {
-				seen[round] = true
+			if !slices.ContainsFunc(labelled, func(x float64) bool { return math.Abs(x-toX(at[0])) < 40 }) {
+				labelled = append(labelled, toX(at[0]))
 				label(b, int(toX(at[0])), p.y+p.height+16, "middle", short(at[0]))
 			}
 		}
@@ -191,7 +195,7 @@ func short(v float64) string {
 	switch {
 	case v >= 1e6:
 		return fmt.Sprintf("%.3gM", v/1e6)
-	case v >= 1e4:
+	case v >= 1e3:
 		return fmt.Sprintf("%.3gk", v/1e3)
 	default:
 		return fmt.Sprintf("%.3g", v)

@@ -32,15 +32,11 @@ func (a *app) storeExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := a.openStore(cmd.Context(), &f, store.Options{ReadOnly: true})
+			s, at, err := a.openAt(cmd.Context(), &f, store.Options{ReadOnly: true}, demarc.ScanID(id))
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			at, err := f.at(cmd.Context(), s, demarc.ScanID(id))
-			if err != nil {
-				return err
-			}
 			ctx := cmd.Context()
 			return a.write(&out, func(w io.Writer) error {
 				b := bufio.NewWriterSize(w, 1<<16)

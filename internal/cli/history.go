@@ -52,15 +52,11 @@ func (a *app) scansCommand() *cobra.Command {
 			if err := out.check(); err != nil {
 				return err
 			}
-			s, err := a.openStore(cmd.Context(), &f, store.Options{ReadOnly: true})
+			s, at, err := a.openAt(cmd.Context(), &f, store.Options{ReadOnly: true}, 0)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			at, err := f.at(cmd.Context(), s, 0)
-			if err != nil {
-				return err
-			}
 			list, err := s.Scans(cmd.Context(), at.Organization, pf.page())
 			if err != nil {
 				return err
@@ -116,15 +112,11 @@ func (a *app) resourcesCommand() *cobra.Command {
 				return err
 			}
 			filter.Text = strings.TrimSpace(filter.Text + " " + strings.Join(args, " "))
-			s, err := a.openStore(cmd.Context(), &f, store.Options{ReadOnly: true})
+			s, at, err := a.openAt(cmd.Context(), &f, store.Options{ReadOnly: true}, demarc.ScanID(id))
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			at, err := f.at(cmd.Context(), s, demarc.ScanID(id))
-			if err != nil {
-				return err
-			}
 			list, err := s.Resources(cmd.Context(), at, filter, demarc.Order(order), pf.page())
 			if err != nil {
 				return err
@@ -245,15 +237,11 @@ func (a *app) movesCommand() *cobra.Command {
 					return fmt.Errorf("--until %w", err)
 				}
 			}
-			s, err := a.openStore(cmd.Context(), &f, store.Options{ReadOnly: true})
+			s, at, err := a.openAt(cmd.Context(), &f, store.Options{ReadOnly: true}, 0)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			at, err := f.at(cmd.Context(), s, 0)
-			if err != nil {
-				return err
-			}
 			list, err := s.Moves(cmd.Context(), at.Organization, filter, period, pf.page())
 			if err != nil {
 				return err
@@ -394,15 +382,11 @@ func (a *app) declareCommand(kind demarc.DeclarationKind, cmd *cobra.Command) *c
 		if d.By == "" {
 			d.By = a.actor()
 		}
-		s, err := a.openStore(cmd.Context(), &f, store.Options{MustBe: true})
+		s, at, err := a.openAt(cmd.Context(), &f, store.Options{MustBe: true}, 0)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		at, err := f.at(cmd.Context(), s, 0)
-		if err != nil {
-			return err
-		}
 		made, err := s.Declare(cmd.Context(), at.Organization, a.actor(), d, time.Now())
 		if err != nil {
 			return err
@@ -448,15 +432,11 @@ func (a *app) withdrawCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "withdraw ID", Short: "Take back an acceptance, attestation or exception", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.openStore(cmd.Context(), &f, store.Options{MustBe: true})
+			s, at, err := a.openAt(cmd.Context(), &f, store.Options{MustBe: true}, 0)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			at, err := f.at(cmd.Context(), s, 0)
-			if err != nil {
-				return err
-			}
 			return s.Withdraw(cmd.Context(), at.Organization, a.actor(), args[0], time.Now())
 		},
 	}
@@ -473,15 +453,11 @@ func (a *app) declarationsCommand() *cobra.Command {
 			if err := out.check(); err != nil {
 				return err
 			}
-			s, err := a.openStore(cmd.Context(), &f, store.Options{ReadOnly: true})
+			s, at, err := a.openAt(cmd.Context(), &f, store.Options{ReadOnly: true}, 0)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			at, err := f.at(cmd.Context(), s, 0)
-			if err != nil {
-				return err
-			}
 			list, err := s.Declarations(cmd.Context(), at.Organization)
 			if err != nil {
 				return err

@@ -97,6 +97,19 @@ func (f *storeFlags) at(ctx context.Context, s *store.Store, scan demarc.ScanID)
 	return at, fmt.Errorf("%s holds several organizations; name one with --organization: %s", s.Name(), strings.Join(names, ", "))
 }
 
+// openAt opens the store that the flags name, and says which organization and scan in it they are about.
+func (a *app) openAt(ctx context.Context, f *storeFlags, o store.Options, scan demarc.ScanID) (*store.Store, demarc.At, error) {
+	s, err := a.openStore(ctx, f, o)
+	if err != nil {
+		return nil, demarc.At{}, err
+	}
+	at, err := f.at(ctx, s, scan)
+	if err != nil {
+		return nil, at, errors.Join(err, s.Close())
+	}
+	return s, at, nil
+}
+
 // actor is who runs the command, for the audit log.
 func (a *app) actor() string {
 	if u, err := user.Current(); err == nil {
@@ -556,15 +569,11 @@ audit log stay.`,
 					return fmt.Errorf("--older-than %w", err)
 				}
 			}
-			s, err := a.openStore(cmd.Context(), &f, store.Options{MustBe: true})
+			s, at, err := a.openAt(cmd.Context(), &f, store.Options{MustBe: true}, 0)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			at, err := f.at(cmd.Context(), s, 0)
-			if err != nil {
-				return err
-			}
 			n, err := s.Prune(cmd.Context(), at.Organization, a.actor(), max(keep, 1), before, time.Now())
 			if err != nil {
 				return err

@@ -68,8 +68,8 @@ func (r *Result) stale(c Config) {
 				continue
 			}
 			told[table.ID] = true
-			r.Notes.Add(demarc.Note{Kind: demarc.NoteStale, Message: fmt.Sprintf("lifecycle %s was read on %s: versions and days may have changed since, see %s",
-				table.ID, table.Source.Read.Format(time.DateOnly), table.Source.URL)})
+			r.Notes.Add(demarc.Note{Kind: demarc.NoteStale, Message: fmt.Sprintf("lifecycle %s was read on %s: days may have moved since",
+				table.ID, table.Source.Read.Format(time.DateOnly))})
 		}
 	}
 }

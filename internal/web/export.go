@@ -64,6 +64,25 @@ func Array(w io.Writer, fill func(each func(any) error) error) error {
 	return err
 }
 
+// Whole calls each for every item of a list, page by page.
+func Whole[T any](list func(demarc.Page) (demarc.Paged[T], error), each func(*T) error) error {
+	for page := (demarc.Page{Limit: demarc.MaxLimit}); ; {
+		part, err := list(page)
+		if err != nil {
+			return err
+		}
+		for i := range part.Items {
+			if err := each(&part.Items[i]); err != nil {
+				return err
+			}
+		}
+		if part.Next == "" {
+			return nil
+		}
+		page.After = part.Next
+	}
+}
+
 // GapsText is counts of gaps as an export writes them: "failing 2, unverified 11".
 func GapsText(gaps map[demarc.Gap]int) string {
 	var out []string

@@ -271,21 +271,9 @@ func (p Page) audit(r *web.Request) (web.Response, error) {
 func (p Page) auditJSON(r *web.Request) (web.Response, error) {
 	return web.Download{Name: "audit.json", Type: "application/json", Write: func(ctx context.Context, w io.Writer) error {
 		return web.Array(w, func(each func(any) error) error {
-			for page := (demarc.Page{Limit: demarc.MaxLimit}); ; {
-				part, err := p.Log.Audit(ctx, r.At.Organization, page)
-				if err != nil {
-					return err
-				}
-				for _, e := range part.Items {
-					if err := each(e); err != nil {
-						return err
-					}
-				}
-				if part.Next == "" {
-					return nil
-				}
-				page.After = part.Next
-			}
+			return web.Whole(func(page demarc.Page) (demarc.Paged[demarc.AuditEntry], error) {
+				return p.Log.Audit(ctx, r.At.Organization, page)
+			}, func(e *demarc.AuditEntry) error { return each(e) })
 		})
 	}}, nil
 }

@@ -140,27 +140,15 @@ func choices(r *web.Request) (demarc.FindingStatus, demarc.Order, error) {
 // Age is how long a finding is or was open.
 func (data) Age(now time.Time, f demarc.Finding) string { return web.Span(f.Age(now)) }
 
-// all calls f for every finding of the list, page by page.
+// all calls f for every finding of the list.
 func (p Page) all(ctx context.Context, r *web.Request, f func(*demarc.Finding) error) error {
 	status, order, err := choices(r)
 	if err != nil {
 		return err
 	}
-	for page := (demarc.Page{Limit: demarc.MaxLimit}); ; {
-		part, err := p.Reader.Findings(ctx, r.At, r.Filter, status, order, page)
-		if err != nil {
-			return err
-		}
-		for i := range part.Items {
-			if err := f(&part.Items[i]); err != nil {
-				return err
-			}
-		}
-		if part.Next == "" {
-			return nil
-		}
-		page.After = part.Next
-	}
+	return web.Whole(func(page demarc.Page) (demarc.Paged[demarc.Finding], error) {
+		return p.Reader.Findings(ctx, r.At, r.Filter, status, order, page)
+	}, f)
 }
 
 func (p Page) csv(r *web.Request) (web.Response, error) {

@@ -109,27 +109,15 @@ func (listData) Open(gaps map[demarc.Gap]int) int {
 	return n
 }
 
-// all calls f for every resource of the list, page by page.
+// all calls f for every resource of the list.
 func (p Page) all(ctx context.Context, r *web.Request, f func(*demarc.StoredResource) error) error {
 	order, err := r.Choice("sort", orders...)
 	if err != nil {
 		return err
 	}
-	for page := (demarc.Page{Limit: demarc.MaxLimit}); ; {
-		part, err := p.Lister.Resources(ctx, r.At, r.Filter, demarc.Order(order), page)
-		if err != nil {
-			return err
-		}
-		for i := range part.Items {
-			if err := f(&part.Items[i]); err != nil {
-				return err
-			}
-		}
-		if part.Next == "" {
-			return nil
-		}
-		page.After = part.Next
-	}
+	return web.Whole(func(page demarc.Page) (demarc.Paged[demarc.StoredResource], error) {
+		return p.Lister.Resources(ctx, r.At, r.Filter, demarc.Order(order), page)
+	}, f)
 }
 
 func (p Page) csv(r *web.Request) (web.Response, error) {

@@ -24,6 +24,9 @@ func FuzzYAML(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		if bytes.HasPrefix(text, []byte("\xfe\xff")) || bytes.HasPrefix(text, []byte("\xff\xfe")) {
+			return // UTF-16, which is UTF-8 by the time it comes here
+		}
 		var want []*yaml.Node
 		for d := yaml.NewDecoder(bytes.NewReader(text)); ; {
 			var n yaml.Node

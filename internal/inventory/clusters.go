@@ -14,14 +14,13 @@ type clusters struct {
 	book  *rulebook.Rulebook
 	votes map[string]*vote              // by what the cluster is called
 	own   map[string]*rulebook.Provider // by name in lower case; nil for a name that two have
-	roles map[observedRoles]*observedRoles
 }
 
 // vote is what the nodes of a cluster say its host and operator are.
 type vote struct {
-	first, named          first // the node that goes before the others, and the one of those that name an operator
-	host, operator, party demarc.Party
-	assumed, several      bool
+	first, named     first // the node that goes before the others, and the one of those that name an operator
+	host, operator   demarc.Party
+	assumed, several bool
 }
 
 // add takes what a resource says of its cluster.

@@ -35,11 +35,11 @@ func (r *Result) judge(c Config) error {
 	notes := make([]inventory.Notes, r.workers)
 	resources := 0
 	err := r.inOrder(notes, func(d *desk) (bool, error) {
-		if r.Late.Err() != nil {
-			return false, nil
+		late := r.Late.Err() != nil
+		if !late {
+			resources += len(d.items)
 		}
-		resources += len(d.items)
-		return true, nil
+		return !late, nil
 	})
 	if err != nil {
 		return err
@@ -85,7 +85,8 @@ func (r *Result) Findings() iter.Seq[*Finding] {
 				if n == r.Resources {
 					return false, nil // judging was told to end here
 				}
-				if n++; n%64 == 0 && r.Late.Err() != nil {
+				n++
+				if late := n%64 == 0 && r.Late.Err() != nil; late {
 					r.Interrupted = true
 					return false, nil
 				}

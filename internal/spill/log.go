@@ -2,6 +2,7 @@ package spill
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -123,7 +124,7 @@ func (r *Reader) more() bool {
 	}
 	r.rest = r.buf[:b.size]
 	if _, err := r.f.f.ReadAt(r.rest, b.at); err != nil {
-		if err == io.EOF { //nolint:errorlint // ReadAt returns it as it is
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		r.rest, r.last, r.err = nil, nil, fmt.Errorf("read back what did not fit in memory: %w", err)

@@ -19,6 +19,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,7 +55,7 @@ func (c *Client) With(h *http.Client) *Client {
 }
 
 // Problem is what the server says of a request that it refused (RFC 9457).
-type Problem struct {
+type Problem struct { //nolint:errname // the RFC's own word
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
@@ -65,11 +66,11 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string {
-	text := p.Detail
+	parts := []string{p.Detail}
 	for _, e := range p.Errors {
-		text += "; " + strings.TrimPrefix(e.Location+": "+e.Message, ": ")
+		parts = append(parts, strings.TrimPrefix(e.Location+": "+e.Message, ": "))
 	}
-	return fmt.Sprintf("%d %s: %s", p.Status, p.Title, text)
+	return fmt.Sprintf("%d %s: %s", p.Status, p.Title, strings.Join(parts, "; "))
 }
 
 // Is reports whether p says that there is no such thing, for errors.Is(err, demarc.ErrNotFound).
@@ -175,9 +176,9 @@ func at(where demarc.At, f demarc.Filter, pairs ...string) url.Values {
 	if where.Scan != 0 {
 		q.Set("scan", strconv.FormatInt(int64(where.Scan), 10))
 	}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			q.Set(pairs[i], pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			q.Set(pair[0], pair[1])
 		}
 	}
 	return q

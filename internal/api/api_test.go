@@ -215,8 +215,8 @@ func ask(a http.Handler, actor demarc.Actor, method, path, body string, headers 
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
+	for pair := range slices.Chunk(headers, 2) {
+		r.Header.Set(pair[0], pair[1])
 	}
 	if actor != nil {
 		r = r.WithContext(demarc.WithActor(r.Context(), actor))

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"net"
 	"net/http"
 	"os"
@@ -75,9 +73,7 @@ func (a *app) newServer(st *store.Store, k *knowledge, example bool) http.Handle
 	operation := api.NewOperation(st, func(ctx context.Context) error { _, err := st.Organizations(ctx); return err }, a.log)
 	programs := api.New(api.Config{
 		History: st, Resources: st, Findings: st, Declared: st, Audit: st, Tokens: st, Catalog: offered{k}, Version: version(), Log: a.log,
-		Encode: func(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer]) error {
-			return ndjson.Write(w, run, answers)
-		},
+		Encode: ndjson.Write,
 	})
 	guard := web.Guard{Log: a.log, Seen: operation.Seen}
 	mux := http.NewServeMux()

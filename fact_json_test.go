@@ -9,7 +9,8 @@ import (
 
 func TestAValueOfJSONIsWhatWasWritten(t *testing.T) {
 	for _, v := range []demarc.Value{
-		demarc.Bool(true), demarc.Int(-7), demarc.Int(1 << 60), demarc.Number(0.25), demarc.String("a\"b"), {},
+		demarc.Bool(true), demarc.Int(-7), demarc.Int(1 << 60), demarc.Number(0.25), demarc.String("a\"b"),
+		{},
 		demarc.List(demarc.TypeStrings, demarc.String("a"), demarc.Value{}), demarc.List(demarc.TypeInts, demarc.Int(22), demarc.Int(443)),
 		demarc.List(demarc.TypeRecords, demarc.Record(map[string]demarc.Value{"port": demarc.Int(22), "open": demarc.Bool(true)})),
 	} {

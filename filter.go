@@ -155,9 +155,10 @@ func list[T ~string](key, about string, values []string, field func(*Filter) *[]
 			if values != nil && !slices.Contains(values, s) {
 				return fmt.Errorf("%s %q: expected one of %s", key, s, strings.Join(values, ", "))
 			}
-			if s == "-" {
+			switch s {
+			case "-":
 				s = ""
-			} else if s == "" {
+			case "":
 				return nil // an input of a form that was left empty
 			}
 			if to := field(f); !slices.Contains(*to, T(s)) {

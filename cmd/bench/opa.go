@@ -49,7 +49,7 @@ func (b *bench) tool(ctx context.Context, name, module, pkg string) (string, err
 	if module != "" {
 		args = append(args, "-modfile="+module)
 	}
-	out, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput() //nolint:gosec // the arguments are ours
+	out, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w: %s", name, err, bytes.TrimSpace(out))
 	}
@@ -80,7 +80,7 @@ func (b *bench) opa(ctx context.Context, resources int) (*opaReport, error) {
 		return nil, err
 	}
 	r := &opaReport{}
-	if out, err := exec.CommandContext(ctx, opa, "version").Output(); err == nil { //nolint:gosec // it was just built
+	if out, err := exec.CommandContext(ctx, opa, "version").Output(); err == nil {
 		_, _ = fmt.Sscanf(string(out), "Version: %s", &r.Version)
 	}
 	own, err := spawn(ctx, "-cpus", "1", plan)

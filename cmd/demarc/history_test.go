@@ -148,8 +148,7 @@ func TestSecretsAreNotStored(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			n := 0
-			text, n = plant(text, secret)
+			text, n := plant(text, secret)
 			planted += n
 			return os.WriteFile(path, text, 0o600)
 		})
@@ -175,9 +174,16 @@ func TestSecretsAreNotStored(t *testing.T) {
 			for _, args := range [][]string{
 				{"assess", "--log-level", "debug", "--store", place, in},
 				{"assess", "--log-level", "debug", "--log-format", "json", "--store", place, in},
-				{"assess", "-f", "json", in}, {"assess", "-f", "csv", in}, {"assess", "-f", "markdown", in},
-				{"scans", "--store", place}, {"resources", "--store", place, "--limit", "1000", "-f", "json"}, {"gaps", "--store", place, "-f", "json"}, {"matrix", "--store", place},
-				{"store", "export", "--store", place}, {"store", "export", "--store", place, "--what", "findings"}, {"store", "stats", "--store", place},
+				{"assess", "-f", "json", in},
+				{"assess", "-f", "csv", in},
+				{"assess", "-f", "markdown", in},
+				{"scans", "--store", place},
+				{"resources", "--store", place, "--limit", "1000", "-f", "json"},
+				{"gaps", "--store", place, "-f", "json"},
+				{"matrix", "--store", place},
+				{"store", "export", "--store", place},
+				{"store", "export", "--store", place, "--what", "findings"},
+				{"store", "stats", "--store", place},
 			} {
 				cmd := exec.CommandContext(t.Context(), demarc, args...)
 				var out, told bytes.Buffer

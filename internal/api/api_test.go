@@ -87,7 +87,7 @@ func (m *memory) answer() demarc.StoredAnswer {
 
 func (m *memory) Answer(_ context.Context, at demarc.At, id demarc.ResourceID) (demarc.StoredAnswer, error) {
 	a := m.answer()
-	if id != a.Resource.ID {
+	if id != a.ID {
 		return demarc.StoredAnswer{}, fmt.Errorf("resource %q: %w", id, demarc.ErrNotFound)
 	}
 	return a, m.note("answer %+v %s", at, id)

@@ -274,7 +274,7 @@ func TestLoginsThatAreOnlyBegunMakeRoomForSessions(t *testing.T) {
 
 func TestNobodyIsLetThroughAsNobody(t *testing.T) {
 	site, _, _ := start(t, []GroupGrant{{Group: "*", Role: demarc.Viewer}})
-	if response, body := newBrowser(t).do("GET", site.URL+"/api/v1/overview", nil); response.StatusCode != 200 || !strings.HasPrefix(body, " read=false") {
+	if response, body := newBrowser(t).do("GET", site.URL+"/api/v1/overview", nil); response.StatusCode != http.StatusOK || !strings.HasPrefix(body, " read=false") {
 		t.Errorf("%d %q", response.StatusCode, body)
 	}
 }

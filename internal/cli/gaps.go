@@ -32,7 +32,7 @@ read), unverified (nobody has looked) or, in a store where teams are declared, u
 				return err
 			}
 			defer r.close()
-			wanted := func(a *demarc.Answer, d *demarc.DutyAnswer) bool { return d.Gap() != "" && filter.MatchDuty(d) }
+			wanted := func(_ *demarc.Answer, d *demarc.DutyAnswer) bool { return d.Gap() != "" && filter.MatchDuty(d) }
 			err = a.write(&out, func(w io.Writer) error { return a.gaps(w, out.format, r, wanted) })
 			if err != nil {
 				return err

@@ -76,8 +76,14 @@ func (a *app) scansCommand() *cobra.Command {
 						note = strings.TrimPrefix(note+fmt.Sprintf(", %d not looked at", c.Stale), ", ")
 					}
 					rows = append(rows, []table.Cell{
-						{Text: strconv.FormatInt(int64(c.ID), 10), Style: table.Bold}, {Text: c.Finished.Format("2006-01-02 15:04")}, {Text: c.AsOf.Format(time.DateOnly)}, {Text: strconv.Itoa(c.Resources)},
-						{Text: fmt.Sprintf("+%d -%d ~%d", c.Added, c.Removed, c.Changed)}, {Text: strconv.Itoa(c.Moves)}, {Text: fmt.Sprintf("+%d -%d", c.Opened, c.Resolved)}, {Text: note, Style: table.Faint},
+						{Text: strconv.FormatInt(int64(c.ID), 10), Style: table.Bold},
+						{Text: c.Finished.Format("2006-01-02 15:04")},
+						{Text: c.AsOf.Format(time.DateOnly)},
+						{Text: strconv.Itoa(c.Resources)},
+						{Text: fmt.Sprintf("+%d -%d ~%d", c.Added, c.Removed, c.Changed)},
+						{Text: strconv.Itoa(c.Moves)},
+						{Text: fmt.Sprintf("+%d -%d", c.Opened, c.Resolved)},
+						{Text: note, Style: table.Faint},
 					})
 				}
 				p.Table(0, []table.Column{{Head: "scan"}, {Head: "finished"}, {Head: "as of"}, {Head: "resources"}, {Head: "changes"}, {Head: "moves"}, {Head: "findings"}, {Give: true, Wrap: true}}, rows)

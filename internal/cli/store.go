@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"os/user"
 	"path"
@@ -58,7 +59,7 @@ func (a *app) given(f *storeFlags) bool {
 // openStore opens the store that the flags name.
 func (a *app) openStore(ctx context.Context, f *storeFlags, o store.Options) (*store.Store, error) {
 	if !a.given(f) {
-		return nil, errors.New("name the store: --store FILE or --store postgres://...")
+		return nil, errors.New("name the store: --store FILE, or --store with the URL of a PostgreSQL database")
 	}
 	o.Log = a.log
 	s, err := store.Open(ctx, f.place, o)
@@ -319,9 +320,7 @@ func declarationsYAML(list []demarc.Declaration) ([]byte, error) {
 			}
 			for n, duty := range d.Duties {
 				one := entry{}
-				for k, v := range e {
-					one[k] = v
-				}
+				maps.Copy(one, e)
 				one["duty"] = duty
 				if n > 0 {
 					one["id"] = fmt.Sprintf("store-%s-%d", d.ID, n+1)

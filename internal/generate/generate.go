@@ -159,7 +159,7 @@ func writeFile(name string, f File) (size int64, err error) {
 }
 
 func (p Pack) packed(f File) File {
-	var open func(io.Writer) (io.WriteCloser, error)
+	var open func(io.Writer) (io.WriteCloser, error) //nolint:unparam // gzip never fails, zstd may
 	switch p {
 	case Gzip:
 		open = func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil }

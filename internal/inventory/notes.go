@@ -30,8 +30,9 @@ type noteKey struct {
 }
 
 const (
-	keptTexts  = 500 // of one kind: the first in their order
-	KeptPlaces = 3   // notes of one text that are kept: those in the first places
+	keptTexts = 500 // of one kind: the first in their order
+	// KeptPlaces is how many notes of one text are kept: those in the first places.
+	KeptPlaces = 3 // notes of one text that are kept: those in the first places
 )
 
 // Add adds a note. Beyond the limits it is only counted.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -38,7 +39,7 @@ func (d *Decoder) Buffer() []byte { return d.buf }
 
 // DecodeBytes returns a Decoder of a text in memory, which it neither copies nor changes.
 func DecodeBytes(text []byte) *Decoder {
-	return &Decoder{buf: text[:len(text):len(text)], end: len(text), err: io.EOF}
+	return &Decoder{buf: slices.Clip(text), end: len(text), err: io.EOF}
 }
 
 // Offset returns how many bytes of the stream were consumed.

@@ -289,7 +289,7 @@ func decodeValue(raw []byte, depth int) (any, error) {
 		var o object
 		var seen map[string]bool // in lower case, of an object with many members
 		jscan.Members(raw, func(name string, value []byte) bool {
-			twice := false
+			var twice bool
 			if len(o) < 16 {
 				twice = slices.ContainsFunc(o, func(m member) bool { return strings.EqualFold(m.name, name) })
 			} else {

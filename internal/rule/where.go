@@ -347,10 +347,11 @@ func (t tagMap) plain() traits.Mapper {
 }
 
 func (t tagMap) ConvertToNative(typ reflect.Type) (any, error) { return t.plain().ConvertToNative(typ) }
-func (t tagMap) ConvertToType(typ ref.Type) ref.Val            { return t.plain().ConvertToType(typ) }
-func (t tagMap) Equal(other ref.Val) ref.Val                   { return t.plain().Equal(other) }
-func (t tagMap) Type() ref.Type                                { return types.MapType }
-func (t tagMap) Value() any                                    { return t.plain().Value() }
-func (t tagMap) Contains(key ref.Val) ref.Val                  { return t.plain().Contains(key) }
-func (t tagMap) Iterator() traits.Iterator                     { return t.plain().Iterator() }
-func (t tagMap) Size() ref.Val                                 { return t.plain().Size() }
+
+func (t tagMap) ConvertToType(typ ref.Type) ref.Val { return t.plain().ConvertToType(typ) }
+func (t tagMap) Equal(other ref.Val) ref.Val        { return t.plain().Equal(other) }
+func (t tagMap) Type() ref.Type                     { return types.MapType }
+func (t tagMap) Value() any                         { return t.plain().Value() }
+func (t tagMap) Contains(key ref.Val) ref.Val       { return t.plain().Contains(key) }
+func (t tagMap) Iterator() traits.Iterator          { return t.plain().Iterator() }
+func (t tagMap) Size() ref.Val                      { return t.plain().Size() }

@@ -696,11 +696,11 @@ func (s *Store) BlindSpots(ctx context.Context, at demarc.At, f demarc.Filter) (
 	if err != nil {
 		return nil, err
 	}
-	list, err := remember(n, sel.classes, "BlindSpots", &f, func() ([]demarc.BlindSpot, error) { return s.blindSpots(ctx, n, sel, f) })
+	list, err := remember(n, sel.classes, "BlindSpots", &f, func() ([]demarc.BlindSpot, error) { return s.blindSpots(ctx, n, sel) })
 	return slices.Clone(list), err
 }
 
-func (s *Store) blindSpots(ctx context.Context, n *snapshot, sel *selection, f demarc.Filter) ([]demarc.BlindSpot, error) {
+func (s *Store) blindSpots(ctx context.Context, n *snapshot, sel *selection) ([]demarc.BlindSpot, error) {
 	type key struct {
 		service demarc.ServiceID
 		fact    string

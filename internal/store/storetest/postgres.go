@@ -24,7 +24,7 @@ var server = sync.OnceValues(startPostgres)
 func startPostgres() (string, error) {
 	_, here, _, _ := runtime.Caller(0)
 	script := filepath.Join(filepath.Dir(here), "..", "..", "..", "tools", "postgres")
-	cmd := exec.Command(script) //nolint:noctx,gosec // the script beside this file; it lives as long as this process
+	cmd := exec.Command(script) //nolint:noctx // the script beside this file; it lives as long as this process
 	var told bytes.Buffer
 	cmd.Stderr = &told
 	in, out, err := pipes(cmd)

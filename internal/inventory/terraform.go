@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -406,7 +405,24 @@ func (m *tfModule) output(name string) []string {
 // somewhere is the address of a resource that was not looked for to the end.
 const somewhere = ""
 
-var resourceReference = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]*_[a-zA-Z0-9_]+\.[a-zA-Z0-9_-]+(?:\[(?:\d+|"(?:[^"\\]|\\.)*")\])?`)
+// resourceReference returns the address of the resource that a reference begins with, with its index if it has one, or "".
+// References to anything else, such as local.x or each.value, have no "_" in their first part.
+func resourceReference(s string) string {
+	word := func(c rune) bool { return c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' }
+	kind, rest, _ := strings.Cut(s, ".")
+	under := strings.IndexByte(kind, '_')
+	if under < 1 || under == len(kind)-1 || strings.ContainsFunc(kind, func(c rune) bool { return c == '-' || !word(c) }) || '0' <= kind[0] && kind[0] <= '9' {
+		return ""
+	}
+	name := strings.IndexFunc(rest, func(c rune) bool { return !word(c) })
+	if name < 0 {
+		name = len(rest)
+	}
+	if name == 0 {
+		return ""
+	}
+	return s[:len(kind)+1+name+indexLength(rest[name:])]
+}
 
 // addresses returns the resources that an expression refers to, through inputs and outputs of modules. Locals,
 // conditionals and data sources are not followed.
@@ -455,9 +471,10 @@ func (m *tfModule) addresses(expression []byte) []string {
 							put(inner.output(output)...)
 						}
 					}
-				case resourceReference.MatchString(s):
-					own := resourceReference.FindString(s)
+				default:
+					own := resourceReference(s)
 					switch {
+					case own == "":
 					case strings.HasSuffix(own, "]"):
 						indexed = append(indexed, withoutIndexes(own))
 						put(m.prefix + own)
@@ -474,19 +491,57 @@ func (m *tfModule) addresses(expression []byte) []string {
 	return out
 }
 
-var indexes = regexp.MustCompile(`\[(?:"(?:[^"\\]|\\.)*"|[^\]"]*)\]`)
+// indexLength returns the length of the index, with its brackets, that s begins with: [0] or ["key"]. It is 0 without one.
+func indexLength(s string) int {
+	if len(s) < 2 || s[0] != '[' {
+		return 0
+	}
+	if s[1] != '"' {
+		return strings.IndexByte(s, ']') + 1
+	}
+	for i := 2; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			if strings.HasPrefix(s[i+1:], "]") {
+				return i + 2
+			}
+			return 0
+		}
+	}
+	return 0
+}
 
 // withoutIndexes returns a Terraform address without its count and each keys.
-func withoutIndexes(address string) string { return indexes.ReplaceAllString(address, "") }
+func withoutIndexes(address string) string {
+	if !strings.Contains(address, "[") {
+		return address
+	}
+	var b strings.Builder
+	for i := 0; i < len(address); {
+		if n := indexLength(address[i:]); n > 0 {
+			i += n
+			continue
+		}
+		b.WriteByte(address[i])
+		i++
+	}
+	return b.String()
+}
 
 // indexOf returns the last index of an address, with its brackets, or "".
 func indexOf(address string) string {
-	if !strings.HasSuffix(address, "]") {
+	last := ""
+	for i := 0; i < len(address); {
+		n := indexLength(address[i:])
+		if n > 0 {
+			last = address[i : i+n]
+		}
+		i += max(n, 1)
+	}
+	if !strings.HasSuffix(address, last) {
 		return ""
 	}
-	all := indexes.FindAllString(address, -1)
-	if len(all) == 0 {
-		return ""
-	}
-	return all[len(all)-1]
+	return last
 }

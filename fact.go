@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,9 +62,22 @@ type Value struct {
 	typ  Type
 	num  uint64 // bool, int, number (bits), time (Unix nanoseconds)
 	str  string
-	list []Value // strings, ints, records; a nil-typed element is one that is not known
-	rec  map[string]Value
+	list []Value // strings, ints, records; a nil-typed element is one that is not known. The fields of a record
+	of   *Names  // the fields of a record
 }
+
+// Names are what the fields of records are called. Records of one kind share them.
+type Names struct{ sorted []string }
+
+// NewNames returns names, each of which counts once.
+func NewNames(names ...string) *Names {
+	sorted := slices.Clone(names)
+	slices.Sort(sorted)
+	return &Names{slices.Compact(sorted)}
+}
+
+// All returns the names, sorted. They must not be changed.
+func (n *Names) All() []string { return n.sorted }
 
 // Bool, Int, Number, String, Time, JSON, List and Record make values.
 
@@ -110,7 +125,17 @@ var (
 func List(t Type, elements ...Value) Value { return Value{typ: t, list: elements} }
 
 // Record makes one element of a TypeRecords list.
-func Record(fields map[string]Value) Value { return Value{typ: TypeRecords, rec: fields} }
+func Record(fields map[string]Value) Value {
+	names := NewNames(slices.Collect(maps.Keys(fields))...)
+	values := make([]Value, len(names.sorted))
+	for i, name := range names.sorted {
+		values[i] = fields[name]
+	}
+	return names.Record(values)
+}
+
+// Record makes a record of the values of its fields, in the order of All.
+func (n *Names) Record(values []Value) Value { return Value{typ: TypeRecords, list: values, of: n} }
 
 // Type returns the type of v.
 func (v Value) Type() Type { return v.typ }
@@ -134,15 +159,40 @@ func (v Value) AsString() string { return v.str }
 func (v Value) AsTime() time.Time { return time.Unix(0, int64(v.num)).UTC() }
 
 // Elements returns the elements of a list, nil for anything else.
-func (v Value) Elements() []Value { return v.list }
+func (v Value) Elements() []Value {
+	if v.of != nil {
+		return nil
+	}
+	return v.list
+}
 
-// Fields returns the fields of a record, nil for anything else.
-func (v Value) Fields() map[string]Value { return v.rec }
+// Names returns what the fields of a record are called, nil for anything else.
+func (v Value) Names() *Names { return v.of }
+
+// Fields returns the values of the fields of a record in the order of its Names, nil for anything else.
+func (v Value) Fields() []Value {
+	if v.of == nil {
+		return nil
+	}
+	return v.list
+}
+
+// Field returns a field of a record, the zero Value if there is none of that name.
+func (v *Value) Field(name string) Value {
+	if v.of != nil {
+		for i, n := range v.of.sorted {
+			if n == name {
+				return v.list[i]
+			}
+		}
+	}
+	return Value{}
+}
 
 // Partial reports whether a list has elements of which nothing is known.
 func (v Value) Partial() bool {
-	for _, e := range v.list {
-		if e.IsZero() {
+	for i := range v.Elements() {
+		if v.list[i].IsZero() {
 			return true
 		}
 	}
@@ -199,8 +249,12 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	case TypeString, TypeDocument:
 		return json.Marshal(v.str)
 	case TypeRecords:
-		if v.rec != nil {
-			return json.Marshal(v.rec)
+		if v.of != nil {
+			fields := make(map[string]Value, len(v.list))
+			for i, name := range v.of.sorted {
+				fields[name] = v.list[i]
+			}
+			return json.Marshal(fields)
 		}
 		fallthrough
 	case TypeStrings, TypeInts:
@@ -270,17 +324,14 @@ func valueOf(raw any) Value {
 
 // Equal reports whether v and w are the same value of the same type.
 func (v Value) Equal(w Value) bool {
-	if v.typ != w.typ || v.num != w.num || v.str != w.str || len(v.list) != len(w.list) || len(v.rec) != len(w.rec) {
+	if v.typ != w.typ || v.num != w.num || v.str != w.str || len(v.list) != len(w.list) || (v.of == nil) != (w.of == nil) {
+		return false
+	}
+	if v.of != w.of && !slices.Equal(v.of.sorted, w.of.sorted) {
 		return false
 	}
 	for i := range v.list {
 		if !v.list[i].Equal(w.list[i]) {
-			return false
-		}
-	}
-	for k, x := range v.rec {
-		y, ok := w.rec[k]
-		if !ok || !x.Equal(y) {
 			return false
 		}
 	}

@@ -177,7 +177,7 @@ func (a *app) report(w io.Writer, format string, r *run) error {
 	case "ndjson":
 		return ndjson.Write(w, r.about(), r.Answers())
 	case "json":
-		return jsondoc.Write(w, r.about(), r.Answers(), r.Notes.Kept)
+		return jsondoc.Write(w, r.about(), r.Answers(), func() []demarc.Note { return r.Notes.Kept })
 	case "csv":
 		return csv.Write(w, r.about(), r.Answers())
 	case "markdown":
@@ -285,6 +285,7 @@ func (r *run) summary() *report.Summary {
 	for a := range r.Answers() {
 		s.Add(a)
 	}
+	s.Run = r.about() // whether it was interrupted is known now
 	return s
 }
 

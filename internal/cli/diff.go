@@ -70,6 +70,7 @@ a pull request; with --fail-on move it gates one.`,
 			if err != nil {
 				return err
 			}
+			before.Finish()
 			a.tell(before.Result)
 			if before.stored != nil && before.stored.err != nil {
 				return before.stored.err

@@ -53,7 +53,7 @@ func FuzzReport(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &run{Result: result, book: book, estate: est, asOf: asOf}
+		r := &run{Result: result, book: book, estate: est, asOf: asOf, closing: result.Close}
 		defer r.close()
 		write := func(format string) []byte {
 			out.Reset()

@@ -54,14 +54,8 @@ type run struct {
 	closing func() error
 }
 
-// close gives back what the result holds outside of memory; there is nothing to be done about a failure.
-func (r *run) close() {
-	if r.closing != nil {
-		_ = r.closing()
-		return
-	}
-	_ = r.Close()
-}
+// close gives back what the result holds; there is nothing to be done about a failure.
+func (r *run) close() { _ = r.closing() }
 
 // pipeline reads the inputs that a command was given and judges what is in them.
 func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run, error) {
@@ -101,13 +95,12 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 	}
 	a.log.DebugContext(ctx, "run begins", "inputs", len(sources), "services", len(book.ServiceIDs()), "estate", est.Digest, "workers", workers)
 	begin := time.Now()
-	if a.getenv("GOMEMLIMIT") == "" {
-		defer debug.SetMemoryLimit(debug.SetMemoryLimit(scan.MemoryLimit)) // what is left of the run holds little
-	}
+	release := a.limitMemory()
 	progress, done := a.progress()
 	result, err := scan.Run(ctx, scan.Config{Book: book, Estate: est, AsOf: asOf, Sources: sources, Workers: workers, Progress: progress})
 	done()
 	if err != nil {
+		release()
 		return nil, err
 	}
 	a.log.InfoContext(ctx, "run finished", "documents", result.Documents, "resources", result.Resources, "spilled_bytes", result.Spilled, "took", time.Since(begin))
@@ -115,10 +108,25 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 		result.Notes.Add(n)
 	}
 	if result.Resources == 0 && result.Documents == 0 && result.Notes.Count[demarc.NoteRefused]+result.Notes.Count[demarc.NoteDenied] > 0 {
+		release()
 		a.tell(result)
-		return nil, errReported // nothing could be done
+		return nil, errors.Join(errReported, result.Close()) // nothing could be done
 	}
-	return &run{Result: result, book: book, estate: est, asOf: asOf}, nil
+	closing := func() error {
+		release()
+		return result.Close()
+	}
+	return &run{Result: result, book: book, estate: est, asOf: asOf, closing: closing}, nil
+}
+
+// limitMemory has garbage collected before a run takes more memory than it should, unless somebody has said how much that
+// is. It returns what to call when the run is over.
+func (a *app) limitMemory() (release func()) {
+	if a.getenv("GOMEMLIMIT") != "" {
+		return func() {}
+	}
+	before := debug.SetMemoryLimit(scan.MemoryLimit)
+	return func() { debug.SetMemoryLimit(before) }
 }
 
 // estate loads what the organization declares: the file that was named, or demarc.yaml beside the first input or here.
@@ -330,6 +338,7 @@ func position(p demarc.Position) string {
 
 // end returns how a command that has run the pipeline ends.
 func (a *app) end(r *run, gate bool) error {
+	r.Finish()
 	a.tell(r.Result)
 	switch {
 	case r.stored != nil && r.stored.err != nil:

@@ -114,11 +114,8 @@ func everything(t *testing.T, book *rulebook.Rulebook, est *estate.Estate, dir s
 	}
 	var out, said bytes.Buffer
 	a := &app{Streams: Streams{Out: &out, Err: &said}, getenv: func(string) string { return "" }}
-	r := &run{Result: result, book: book, estate: est, asOf: asOf}
+	r := &run{Result: result, book: book, estate: est, asOf: asOf, closing: result.Close}
 	defer r.close()
-	if memory == 1 && result.Resources > 0 && result.Spilled == 0 {
-		t.Error("nothing was written to a file")
-	}
 	all := map[string]string{}
 	for _, format := range []string{"table", "ndjson", "json", "csv", "markdown"} {
 		out.Reset()
@@ -128,6 +125,9 @@ func everything(t *testing.T, book *rulebook.Rulebook, est *estate.Estate, dir s
 		all[format] = out.String()
 	}
 	_ = a.end(r, false) // its code is in what it says
+	if memory == 1 && result.Resources > 0 && result.Spilled == 0 {
+		t.Error("nothing was written to a file")
+	}
 	all["standard error"] = said.String()
 	return all
 }

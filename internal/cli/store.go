@@ -352,6 +352,7 @@ func (c *recorder) record(ctx context.Context, r *run) (demarc.Scan, error) {
 	if err != nil {
 		return demarc.Scan{}, err
 	}
+	r.Finish()
 	about := r.about()
 	recording := store.Recording{
 		Run: about, Finished: time.Now(), Actor: c.app.actor(), Incomplete: r.Incomplete(), Sources: c.statuses(r), Whole: c.whole,

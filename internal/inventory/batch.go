@@ -3,9 +3,13 @@ package inventory
 import (
 	"cmp"
 	"encoding/binary"
+	"slices"
+
+	"github.com/demarc/demarc/internal/spill"
 )
 
-// Batch is some resources as they are kept, in the order of their ids, and what was found of each.
+// Batch is some resources as they are kept, in the order of their ids, and what was found of each. It is filled again
+// and again: whoever has made Items of it is done with them before that.
 type Batch struct {
 	first     uint64 // the ordinal of the first
 	text      []byte
@@ -29,55 +33,68 @@ const (
 	batchText      = 1 << 20
 )
 
-// Batches calls f with all resources, some at a time, until it returns false.
-func (s *Settled) Batches(f func(*Batch) bool) error { return s.batches(f) }
+// Batches goes through all resources, some at a time.
+type Batches struct {
+	resources       *spill.Reader
+	attached, found ofResources
+	ordinal         uint64 // of the next
+}
 
-func (s *Settled) batches(f func(*Batch) bool) error {
+// ofResources goes through what belongs to resources, which begins with the ordinal of its resource.
+type ofResources struct {
+	*spill.Merge
+	next []byte
+	some bool
+}
+
+func (o *ofResources) advance() { o.next, o.some = o.Next() }
+
+// Batches returns Batches at the first resource.
+func (s *Settled) Batches() (*Batches, error) {
 	attached, err := s.s.attached.Sorted()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	found, err := s.s.found.Sorted()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	in := s.s.resources.Read()
-	a, someAttached := attached.Next()
-	b, someFound := found.Next()
-	batch := &Batch{}
-	ordinal := uint64(0)
-	size := 0
-	for text, ok := in.Next(); ok; text, ok = in.Next() {
-		if batch.resources == nil {
-			batch.resources, batch.text = make([]kept, 0, batchResources), make([]byte, 0, size+size/8)
-			batch.first = ordinal
+	b := &Batches{resources: s.s.resources.Read(), attached: ofResources{Merge: attached}, found: ofResources{Merge: found}}
+	b.attached.advance()
+	b.found.advance()
+	return b, nil
+}
+
+// Next fills a Batch with the next resources. It returns false, and an empty Batch, at the end and on an error.
+func (b *Batches) Next(into *Batch) bool {
+	into.first, into.text, into.resources = b.ordinal, into.text[:0], into.resources[:0]
+	for len(into.resources) < batchResources && len(into.text) < batchText {
+		text, ok := b.resources.Next()
+		if !ok {
+			break
 		}
-		k := kept{record: batch.add(text)}
-		for someAttached && binary.BigEndian.Uint64(a) == ordinal {
-			k.attached = append(k.attached, batch.add(a))
-			a, someAttached = attached.Next()
-		}
-		for someFound && binary.BigEndian.Uint64(b) == ordinal {
-			k.found = append(k.found, batch.add(b))
-			b, someFound = found.Next()
-		}
-		batch.resources = append(batch.resources, k)
-		ordinal++
-		if len(batch.resources) == batchResources || len(batch.text) >= batchText {
-			size = len(batch.text)
-			if !f(batch) {
-				return nil
-			}
-			batch = &Batch{}
-		}
+		into.resources = slices.Grow(into.resources, 1)[:len(into.resources)+1]
+		k := &into.resources[len(into.resources)-1]
+		k.record, k.inside = into.add(text), false
+		k.attached = into.take(k.attached[:0], &b.attached, b.ordinal)
+		k.found = into.take(k.found[:0], &b.found, b.ordinal)
+		b.ordinal++
 	}
-	if err := cmp.Or(in.Err(), attached.Err(), found.Err()); err != nil {
-		return err
+	return len(into.resources) > 0 && b.Err() == nil
+}
+
+// Err returns the error that ended it, nil for none.
+func (b *Batches) Err() error {
+	return cmp.Or(b.resources.Err(), b.attached.Err(), b.found.Err())
+}
+
+// take adds what belongs to the resource of an ordinal.
+func (b *Batch) take(list []span, from *ofResources, ordinal uint64) []span {
+	for from.some && binary.BigEndian.Uint64(from.next) == ordinal {
+		list = append(list, b.add(from.next))
+		from.advance()
 	}
-	if len(batch.resources) > 0 {
-		f(batch)
-	}
-	return nil
+	return list
 }
 
 func (b *Batch) add(text []byte) span {

@@ -3,7 +3,6 @@ package inventory
 import (
 	"bytes"
 	"encoding/binary"
-	"maps"
 	"math"
 	"slices"
 	"time"
@@ -113,17 +112,57 @@ func appendValue(b []byte, v demarc.Value) []byte {
 	case demarc.TypeString, demarc.TypeDocument:
 		return appendText(b, v.AsString())
 	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
-		if fields := v.Fields(); fields != nil {
-			b = binary.AppendUvarint(append(b, 1), uint64(len(fields)))
-			for _, k := range slices.Sorted(maps.Keys(fields)) {
-				b = appendValue(appendText(b, k), fields[k])
+		if v.Names() != nil {
+			return appendFields(appendTexts(append(b, oneRecord), v.Names().All()), v)
+		}
+		elements := v.Elements()
+		names := commonNames(elements)
+		if names == nil {
+			b = append(b, someElements)
+		} else {
+			b = appendTexts(append(b, likeRecords), names.All())
+		}
+		b = binary.AppendUvarint(b, uint64(len(elements)))
+		for i := range elements {
+			if names != nil && !elements[i].IsZero() {
+				b = appendFields(append(b, 1), elements[i])
+			} else if names != nil {
+				b = append(b, 0)
+			} else {
+				b = appendValue(b, elements[i])
 			}
-			return b
 		}
-		b = binary.AppendUvarint(append(b, 0), uint64(len(v.Elements())))
-		for _, e := range v.Elements() {
-			b = appendValue(b, e)
+	}
+	return b
+}
+
+// How a value of a list type is encoded.
+const (
+	someElements = iota // each element as it is
+	likeRecords         // records of the same names, which come first: of each 1 and its fields, or 0 for one that is not known
+	oneRecord           // the names and the fields of one record
+)
+
+// commonNames returns the names that all records of a list have, nil if there are none or they differ.
+func commonNames(elements []demarc.Value) *demarc.Names {
+	var names *demarc.Names
+	for i := range elements {
+		switch of := elements[i].Names(); {
+		case elements[i].IsZero():
+		case of == nil:
+			return nil
+		case names == nil:
+			names = of
+		case of != names && !slices.Equal(of.All(), names.All()):
+			return nil
 		}
+	}
+	return names
+}
+
+func appendFields(b []byte, record demarc.Value) []byte {
+	for _, v := range record.Fields() {
+		b = appendValue(b, v)
 	}
 	return b
 }
@@ -145,22 +184,31 @@ func (d *decoder) value() demarc.Value {
 	case demarc.TypeDocument:
 		return demarc.JSON(d.text())
 	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
-		record := d.take(1)[0] != 0
-		n := int(d.uint())
-		if record {
-			fields := make(map[string]demarc.Value, n)
-			for range n {
-				k := d.text()
-				fields[k] = d.value()
+		switch d.take(1)[0] {
+		case oneRecord:
+			names := demarc.NewNames(d.texts(nil)...)
+			return names.Record(d.values(len(names.All())))
+		case likeRecords:
+			names := demarc.NewNames(d.texts(nil)...)
+			list := make([]demarc.Value, d.uint())
+			for i := range list {
+				if d.take(1)[0] != 0 {
+					list[i] = names.Record(d.values(len(names.All())))
+				}
 			}
-			return demarc.Record(fields)
+			return demarc.List(t, list...)
+		default:
+			return demarc.List(t, d.values(int(d.uint()))...)
 		}
-		list := make([]demarc.Value, n)
-		for i := range list {
-			list[i] = d.value()
-		}
-		return demarc.List(t, list...)
 	default:
 		return demarc.Value{}
 	}
+}
+
+func (d *decoder) values(n int) []demarc.Value {
+	list := make([]demarc.Value, n)
+	for i := range list {
+		list[i] = d.value()
+	}
+	return list
 }

@@ -106,11 +106,8 @@ func sizeOf(v demarc.Value) int {
 	for _, e := range v.Elements() {
 		n += sizeOf(e)
 	}
-	if fields := v.Fields(); len(fields) > 0 {
-		n += 300 // a map
-		for _, e := range fields {
-			n += sizeOf(e)
-		}
+	for _, e := range v.Fields() {
+		n += sizeOf(e)
 	}
 	return n
 }

@@ -51,10 +51,11 @@ func (m *Maker) item(r *record, inside bool, out *Item) {
 	if r.source != nil {
 		source = r.source.Name
 	}
-	called := strings.Clone(r.id + r.name) // what is kept of a resource does not keep all that it came with
+	texts := strings.Join([]string{r.id, r.name, string(r.tags)}, "") // of its own: those of r are gone with the batch
+	name, tags := len(r.id), len(r.id)+len(r.name)
 	out.Resource = demarc.Resource{
-		ID: demarc.ResourceID(called[:len(r.id)]), Provider: r.provider, Source: source, Account: r.account, Region: r.region, Type: r.typ,
-		Service: r.service.ID, Name: called[len(r.id):], Tags: r.tags, Implied: r.implied, Model: r.service.Model, Captured: r.captured,
+		ID: demarc.ResourceID(texts[:name]), Provider: r.provider, Source: source, Account: r.account, Region: r.region, Type: r.typ,
+		Service: r.service.ID, Name: texts[name:tags], Tags: demarc.Tags(texts[tags:]), Implied: r.implied, Model: r.service.Model, Captured: r.captured,
 		Origins: append(append(out.Resource.Origins[:0], r.pos), r.origins...),
 	}
 	out.Service, out.Inside = r.service, inside

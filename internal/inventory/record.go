@@ -411,6 +411,9 @@ func (inv *Inventory) decode(text string, r *record) kind {
 			*x.to = d.text()
 		}
 	}
+	if is(flagInput) {
+		r.pos.Input = strings.Clone(r.pos.Input)
+	}
 	if is(flagBy) {
 		d.references(&r.by)
 	}
@@ -424,7 +427,7 @@ func (inv *Inventory) decode(text string, r *record) kind {
 	}
 	if is(flagOrigins) {
 		for range d.uint() {
-			in := d.text()
+			in := strings.Clone(d.text()) // as above: a position outlives its record
 			p := d.position()
 			p.Input = in
 			r.origins = append(r.origins, p)

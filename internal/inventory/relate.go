@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -93,7 +94,14 @@ func (s *settler) findTargets() map[*servicePlan]bool {
 // index notes what resources are called and what they call others.
 func (s *settler) index(ctx context.Context, workers int, wanted map[*servicePlan]bool) error {
 	out := &Settled{s: s}
-	batches := make(chan *Batch, workers)
+	batches, err := out.Batches()
+	if err != nil {
+		return err
+	}
+	free, full := make(chan *Batch, 2*workers), make(chan *Batch, 2*workers)
+	for range cap(free) {
+		free <- &Batch{}
+	}
 	var group errgroup.Group
 	ledgers, derived := make([]*ledger, workers), make([]*spill.Sorter, workers)
 	for w := range workers {
@@ -101,22 +109,20 @@ func (s *settler) index(ctx context.Context, workers int, wanted map[*servicePla
 		group.Go(func() error {
 			x := indexer{s: s, ledger: ledgers[w], derived: derived[w], maker: out.Maker(nil), wanted: wanted}
 			var first error
-			for b := range batches { // all are taken, so that nobody waits
+			for b := range full { // all are taken, so that nobody waits
 				if first == nil {
 					first = x.batch(b)
 				}
+				free <- b
 			}
 			return first
 		})
 	}
-	err := out.batches(func(b *Batch) bool {
-		batches <- b
-		return ctx.Err() == nil
-	})
-	close(batches)
-	if gerr := group.Wait(); err == nil {
-		err = gerr
+	for b := <-free; ctx.Err() == nil && batches.Next(b); b = <-free {
+		full <- b
 	}
+	close(full)
+	err = cmp.Or(batches.Err(), group.Wait())
 	for w := range workers {
 		if err == nil {
 			err = s.absorb(ledgers[w])

@@ -169,14 +169,18 @@ func show(t testing.TB, s *inventory.Settled) string {
 	t.Helper()
 	var b strings.Builder
 	maker := s.Maker(&s.Notes)
-	err := s.Batches(func(batch *inventory.Batch) bool {
-		items := maker.Items(batch, nil)
+	batches, err := s.Batches()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch inventory.Batch
+	for batches.Next(&batch) {
+		items := maker.Items(&batch, nil)
 		for i := range items {
 			showItem(&b, &items[i])
 		}
-		return true
-	})
-	if err != nil {
+	}
+	if err := batches.Err(); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range s.Drift.Kept {

@@ -408,7 +408,9 @@ const somewhere = ""
 // resourceReference returns the address of the resource that a reference begins with, with its index if it has one, or "".
 // References to anything else, such as local.x or each.value, have no "_" in their first part.
 func resourceReference(s string) string {
-	word := func(c rune) bool { return c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' }
+	word := func(c rune) bool {
+		return c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+	}
 	kind, rest, _ := strings.Cut(s, ".")
 	under := strings.IndexByte(kind, '_')
 	if under < 1 || under == len(kind)-1 || strings.ContainsFunc(kind, func(c rune) bool { return c == '-' || !word(c) }) || '0' <= kind[0] && kind[0] <= '9' {

@@ -248,7 +248,7 @@ func isSet(raw []byte) bool {
 
 // convertRecord reads one record. Its members are gone through once, for all fields.
 func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Value, bool) {
-	fields := make(map[string]demarc.Value, len(f.Fields))
+	fields := make([]demarc.Value, len(f.Fields))
 	ok := true
 	if only, is := onlyElement(raw); single && is {
 		raw = only
@@ -311,9 +311,9 @@ func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Valu
 			n += len(field.Path) - 1 - k
 			break
 		}
-		fields[field.Name] = v
+		fields[i] = v
 	}
-	return demarc.Record(fields), ok
+	return f.Names.Record(fields), ok
 }
 
 // convert reads one scalar. A zero Value with ok is one that is not known yet.

@@ -97,7 +97,7 @@ func TestMachineContract(t *testing.T) {
 func TestJSONIsOneObject(t *testing.T) {
 	var out bytes.Buffer
 	notes := []demarc.Note{{Kind: demarc.NoteRefused, Pos: demarc.Position{Input: "x.json", Offset: 7}, Message: "expected ':'"}}
-	if err := jsondoc.Write(&out, run, seq(answer("a", "a", true, demarc.HeldByProvider), answer("b", "b", true, demarc.HeldByProvider)), notes); err != nil {
+	if err := jsondoc.Write(&out, run, seq(answer("a", "a", true, demarc.HeldByProvider), answer("b", "b", true, demarc.HeldByProvider)), func() []demarc.Note { return notes }); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {

@@ -171,7 +171,7 @@ func (e *Env) atom(env *cel.Env, checked *celast.AST, x celast.Expr, want demarc
 	}
 	a := &Atom{want: want, lifecycles: e.lifecycles, programs: newPrograms(env, checked, x)}
 	a.bind(x, e.facts, records)
-	a.simplify(x)
+	a.native = a.makeNative(x)
 	e.atoms[key] = a
 	return a
 }

@@ -76,11 +76,42 @@ func TestFormulaIsCEL(t *testing.T) {
 	})
 }
 
+// An atom as a Go function is what CEL makes of it, with the same facts missing.
+func TestNativeIsCEL(t *testing.T) {
+	e := env(t)
+	natives, atoms := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		text := condition(3).Draw(t, "condition")
+		p, err := e.Compile(source(text), demarc.TypeBool)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, all := rule.Natives(p)
+		natives, atoms = natives+n, atoms+all
+		part := facts{}
+		for _, name := range p.Facts() {
+			i := slices.IndexFunc(fields, func(f rule.Field) bool { return f.Name == name })
+			if rapid.IntRange(0, 2).Draw(t, "known "+name) > 0 {
+				part[name] = blur(t, value(&fields[i]).Draw(t, name))
+			}
+		}
+		got, want := p.Eval(part.of(p), asOf), rule.WithoutNative(p).Eval(part.of(p), asOf)
+		if got.Truth() != want.Truth() || !slices.Equal(got.Missing, want.Missing) {
+			t.Fatalf("%s is %v, %v, %v with %v; to CEL %v, %v, %v", text, got.Value, got.Missing, got.Err, part, want.Value, want.Missing, want.Err)
+		}
+	})
+	if natives < atoms/10 {
+		t.Errorf("%d of %d atoms take no CEL", natives, atoms)
+	}
+}
+
 // condition makes conditions over the facts of env, of every operator and macro that may meet an unknown.
 func condition(depth int) *rapid.Generator[string] {
 	atom := rapid.SampledFrom([]string{
 		"facts.auto_upgrade", "facts.engine == 'a'", "facts.engine in ['a', 'b']", "facts.engine != facts.version",
 		"facts.engine.startsWith('a')", "facts.engine + 'a' == 'aa'", "facts.port < 2", "1 / facts.port > 0", "-facts.port == 0",
+		"facts.engine.contains('a')", "facts.engine.matches('^[ab]$')", "facts.engine.lowerAscii() == 'a'", "facts.engine.endsWith(facts.engine)",
+		"facts.port >= 1", "facts.port in [1, 2]", "facts.port in facts.ports", "facts.auto_upgrade == true", "facts.auto_upgrade == !facts.auto_upgrade",
 		"versionAtLeast(facts.version, '1')", "openToWorld(facts.engine)", "string(facts.port) == '1'",
 		"'a' in facts.zones", "facts.engine in facts.zones", "size(facts.zones) > 1", "facts.zones[0] == 'a'", "facts.zones == facts.cidrs",
 		"facts.zones + facts.cidrs == ['a', 'b']", "facts.zones != []", "1 in facts.ports", "facts.ports[1] == facts.port",
@@ -118,7 +149,7 @@ func condition(depth int) *rapid.Generator[string] {
 		default:
 			of := rapid.SampledFrom([]string{
 				"r.port == 1", "r.deny", "r.port == 1 && !r.deny", "r.port == 1 || r.deny", "'a' in r.cidrs", "size(r.cidrs) == 1",
-				"r.cidrs.exists(c, c == 'a')", "r.cidrs.all(c, c == 'a')", "r.cidrs.exists(c, c == facts.engine)",
+				"r.cidrs.exists(c, c == 'a')", "r.cidrs.exists(c, openToWorld(c))", "r.port > 0 && r.port <= 1", "r.port in [1, 2]", "!r.deny == r.deny", "r.cidrs.exists(c, c == 'b' || c in r.cidrs)", "r.cidrs.all(c, c == 'a')", "r.cidrs.exists(c, c == facts.engine)",
 				"r.tags.exists(t, t.key == 'a')", "r.tags.all(t, t.key != 'a' || r.deny)", "r.port == facts.port", "r.cidrs[0] == 'a'",
 			}).Draw(t, "of record")
 			return fmt.Sprintf("facts.rules.%s(r, %s)", loop(), of)
@@ -169,9 +200,10 @@ func blur(t *rapid.T, v demarc.Value) demarc.Value {
 			if rapid.Bool().Draw(t, "leave a mark") {
 				elements = append(elements, demarc.Value{})
 			}
-		case e.Fields() != nil:
+		case e.Names() != nil:
 			r := rec{}
-			for name, x := range e.Fields() {
+			for i, name := range e.Names().All() {
+				x := e.Fields()[i]
 				if rapid.IntRange(0, 3).Draw(t, "forget "+name) > 0 {
 					r[name] = blur(t, x)
 				}

@@ -10,7 +10,6 @@ import (
 
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/functions"
-	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/interpreter"
@@ -48,7 +47,7 @@ type Atom struct {
 	records  []*recordType
 	unknowns []*types.Unknown // what each is while it is unknown
 	vars     []variable
-	simple   func(demarc.Value) bool // what a known value of the one fact comes to, where that takes no CEL
+	native   condition // what the atom comes to where that takes no CEL; nil where it always does
 }
 
 // variable is a name in the checked expression, and what it stands for.
@@ -123,34 +122,6 @@ func (a *Atom) bind(e celast.Expr, facts []Field, records *recordTypes) {
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		fact, _ := slices.BinarySearch(a.names, names[name])
 		a.vars = append(a.vars, variable{name, fact, vars[name]})
-	}
-}
-
-// simplify finds out whether the atom compares a text with what is written out, or is true or false itself.
-func (a *Atom) simplify(e celast.Expr) {
-	if len(a.fields) != 1 || a.want != demarc.TypeBool {
-		return
-	}
-	fact := func(e celast.Expr) string { name, _ := factOf(e); return name }
-	switch a.fields[0].Type {
-	case demarc.TypeBool:
-		if fact(e) != "" {
-			a.simple = demarc.Value.AsBool
-			return
-		}
-		if e.Kind() != celast.CallKind || e.AsCall().FunctionName() != operators.Equals {
-			return
-		}
-		for i, x := range e.AsCall().Args() {
-			if want, ok := literal(x); ok && fact(e.AsCall().Args()[1-i]) != "" {
-				a.simple = func(v demarc.Value) bool { return v.AsBool() == want.AsBool() }
-			}
-		}
-	case demarc.TypeString:
-		if q, not := newQuestion(e, fact); q != nil {
-			a.simple = func(v demarc.Value) bool { return q.compare(v.AsString()) != not }
-		}
-	default:
 	}
 }
 
@@ -250,12 +221,15 @@ func (a *Atom) Facts() []string { return a.names }
 
 // Eval evaluates the atom, as Program.Eval does.
 func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
-	if a.simple != nil {
-		switch known := facts[0].Known(); {
-		case !known:
+	if a.native != nil {
+		switch a.evalNative(facts[0]) {
+		case True:
+			return Result{Value: demarc.Bool(true)}
+		case False:
+			return Result{Value: demarc.Bool(false)}
+		case Unknown:
 			return Result{Missing: a.names}
-		case facts[0].Value.Type() == a.fields[0].Type:
-			return Result{Value: demarc.Bool(a.simple(facts[0].Value))}
+		case Failed:
 		}
 	}
 	e := evaluations.Get().(*evaluation)

@@ -183,7 +183,7 @@ func (t *recordTypes) declareAt(path string, f Field) *cel.Type {
 					if !ok {
 						return nil, fmt.Errorf("%T is no record", target)
 					}
-					return value(r.value.Fields()[x.Name], r), nil
+					return value(r.value.Field(x.Name), r), nil
 				},
 			}
 		}

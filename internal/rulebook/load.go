@@ -641,6 +641,8 @@ func (l *loader) facts(s *Service, f *serviceFile, sources map[string]*Source) {
 			}
 			fact.Fields = append(fact.Fields, field)
 		}
+		slices.SortFunc(fact.Fields, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+		fact.Names = namesOf(fact.Fields)
 		if typ == demarc.TypeRecords && len(fact.Fields) == 0 && v.Relation.Value == "" {
 			l.fault(e.Pos, "fact %s is of type records and declares no fields", e.Key)
 		}
@@ -682,6 +684,14 @@ func (l *loader) facts(s *Service, f *serviceFile, sources map[string]*Source) {
 	}
 }
 
+func namesOf(fields []Field) *demarc.Names {
+	names := make([]string, len(fields))
+	for i := range fields {
+		names[i] = fields[i].Name
+	}
+	return demarc.NewNames(names...)
+}
+
 func elementOr(t demarc.Type) demarc.Type {
 	if e := t.Element(); e != demarc.TypeInvalid {
 		return e
@@ -715,7 +725,7 @@ func (l *loader) drawn(s *Service) {
 				l.fault(f.Pos, "fact %s of %s is drawn through a relation itself: only one hop is followed", f.ViaFact, to)
 			}
 			if f.Type == demarc.TypeRecords && len(f.Fields) == 0 {
-				f.Fields = t.Fields
+				f.Fields, f.Names = t.Fields, t.Names
 			}
 			if t.Type != f.Type && elementOr(f.Type) != t.Type {
 				l.fault(f.Pos, "fact %s is %s, and %s of %s is %s", f.Name, f.Type, f.ViaFact, to, t.Type)

@@ -190,7 +190,8 @@ type Fact struct {
 	Sensitive bool
 	Values    []string // closed set; nil for any
 	Map       map[string]demarc.Value
-	Fields    []Field // of records
+	Fields    []Field       // of records, by name
+	Names     *demarc.Names // of the Fields
 	Defaults  map[demarc.Dialect]Default
 	Presume   *Presumption
 	Derive    *Condition // expression over other facts; nil for a fact that is read

@@ -45,6 +45,9 @@ type Evaluator struct {
 	met      uint32 // lines and checks so far
 	of       map[*Service]*remembered
 	key      []byte
+
+	fact   [1]demarc.Fact // that is evaluated
+	truths []rule.Truth   // of its atoms
 }
 
 // remembered is what an Evaluator remembers of one service.
@@ -133,13 +136,14 @@ func (e *Evaluator) class(s *Service, r *remembered, k int, facts Interned) uint
 	if n < len(v.byNumber) && v.byNumber[n] != 0 {
 		return v.byNumber[n]
 	}
-	fact := facts.At(f.fact)
-	c := class{presumed: fact.Origin == demarc.Presumed, truths: make([]rule.Truth, len(f.atoms))}
-	for i, a := range f.atoms {
-		result := a.Eval([]demarc.Fact{fact}, e.asOf)
-		c.truths[i] = result.Truth()
+	e.fact[0] = facts.At(f.fact)
+	c := class{presumed: e.fact[0].Origin == demarc.Presumed, truths: e.truths[:0]}
+	for _, a := range f.atoms {
+		result := a.Eval(e.fact[:], e.asOf)
+		c.truths = append(c.truths, result.Truth())
 		e.failures.add(a, result.Err)
 	}
+	e.truths = c.truths
 	number := r.number(v, c)
 	if n < maxNumber {
 		if n >= len(v.byNumber) {
@@ -185,7 +189,8 @@ func (e *Evaluator) jointClass(s *Service, r *remembered, k int, facts Interned)
 
 // number returns the number of a class.
 func (r *remembered) number(v *values, c class) uint16 {
-	key := []byte{0}
+	var buf [64]byte
+	key := append(buf[:0], 0)
 	if c.presumed {
 		key[0] = 1
 	}
@@ -197,6 +202,7 @@ func (r *remembered) number(v *values, c class) uint16 {
 	}
 	n, ok := v.same[string(key)]
 	if !ok {
+		c.truths = slices.Clone(c.truths)
 		v.classes = append(v.classes, c)
 		n = uint16(len(v.classes))
 		v.same[string(key)] = n

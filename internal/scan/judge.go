@@ -22,49 +22,60 @@ type Finding struct {
 
 // desk is where a batch of resources is judged.
 type desk struct {
+	batch     inventory.Batch
 	items     []inventory.Item
 	standings []*demarc.Standing
 	err       error
+	done      chan struct{} // gets something when the batch is judged
 }
 
-// judge goes through all findings once, to see what there is to tell. When the run was told to end, what was judged a
-// moment later without a hole is the result.
-func (r *Result) judge(c Config) error {
+// ready prepares the judging. Services whose expressions are wrong are told before anything is.
+func (r *Result) ready(c Config) error {
+	for _, svc := range r.settled.Services() {
+		if err := svc.Compile(); err != nil {
+			return err
+		}
+	}
+	r.asOf = c.AsOf
 	r.assessor = assess.New(responsibility.New(c.Book, c.Estate, c.AsOf), c.Estate, c.AsOf)
 	r.judges = make(chan *assess.Worker, r.workers)
-	notes := make([]inventory.Notes, r.workers)
-	resources := 0
-	err := r.inOrder(notes, func(d *desk) (bool, error) {
-		late := r.Late.Err() != nil
-		if !late {
-			resources += len(d.items)
-		}
-		return !late, nil
-	})
-	if err != nil {
-		return err
-	}
-	for i := range notes {
-		r.Notes.Merge(&notes[i])
-	}
-	r.Resources = resources
-	if resources < r.settled.Resources {
-		r.Interrupted = true
-		return nil // what the estate declares in vain cannot be told from a part
-	}
-	for _, n := range r.assessor.Notes() {
-		r.Notes.Add(n)
-	}
-	r.stale(c)
 	return nil
 }
 
+// Finish goes through the findings if nobody has gone through all of them: then Resources, Notes and Interrupted are what
+// they stay.
+func (r *Result) Finish() {
+	if r.settled == nil || r.finished {
+		return
+	}
+	for range r.Findings() { // until it is at the end
+	}
+}
+
+// finish ends the first time that findings are gone through, up to resources of them.
+func (r *Result) finish(notes []inventory.Notes, resources int) {
+	r.finished = true
+	for i := range notes {
+		r.Notes.Merge(&notes[i])
+	}
+	r.Interrupted = r.Interrupted || resources < r.settled.Resources
+	r.Resources = resources
+	if !r.Interrupted { // what the estate declares in vain cannot be told from a part
+		for _, n := range r.assessor.Notes() {
+			r.Notes.Add(n)
+		}
+		r.stale()
+	}
+	r.Notes.Sort()
+	r.Spilled = r.store.Spilled()
+}
+
 // stale tells which tables that versions were looked up in were read too long ago.
-func (r *Result) stale(c Config) {
+func (r *Result) stale() {
 	told := map[string]bool{}
 	for _, svc := range r.settled.Services() {
 		for _, table := range svc.Lifecycles() {
-			if told[table.ID] || !table.Stale(c.AsOf) {
+			if told[table.ID] || !table.Stale(r.asOf) {
 				continue
 			}
 			told[table.ID] = true
@@ -74,32 +85,41 @@ func (r *Result) stale(c Config) {
 	}
 }
 
-// Findings goes through the judged resources in the order of their ids, from the first each time it is called. When the
-// run was told to end, it stops a moment later.
+// Findings goes through the judged resources in the order of their ids, from the first each time it is called: they are
+// judged as they are gone through, several batches side by side. The first time it comes to the end it adds what there is to
+// tell of them to Notes. When the run was told to end, it stops a moment later, and what was judged by then is the result.
 func (r *Result) Findings() iter.Seq[*Finding] {
 	return func(yield func(*Finding) bool) {
+		var notes []inventory.Notes
+		first := !r.finished
+		if first {
+			notes = make([]inventory.Notes, r.workers)
+		}
 		var f Finding
-		n := 0
-		err := r.inOrder(nil, func(d *desk) (bool, error) {
+		n, stopped := 0, false
+		err := r.inOrder(notes, func(d *desk) bool {
 			for i := range d.items {
 				if n == r.Resources {
-					return false, nil // judging was told to end here
+					return false // judging was told to end here
 				}
-				n++
 				if late := n%64 == 0 && r.Late.Err() != nil; late {
 					r.Interrupted = true
-					return false, nil
+					return false
 				}
+				n++
 				f = Finding{&d.items[i], d.standings[i]}
-				if !yield(&f) {
-					return false, nil
+				if stopped = !yield(&f); stopped {
+					return false
 				}
 			}
-			return true, nil
+			return true
 		})
 		if err != nil {
 			r.Interrupted = true
 			r.Notes.Addf(demarc.NoteRefused, demarc.Position{Offset: -1}, "%v", err)
+		}
+		if first && !stopped {
+			r.finish(notes, n)
 		}
 	}
 }
@@ -107,20 +127,19 @@ func (r *Result) Findings() iter.Seq[*Finding] {
 // inOrder judges all resources in batches, several side by side, and hands each batch on in their order until take returns
 // false. What is to be told of resources goes to notes, one for each worker; nil if it was told before. A desk is not
 // used again before take has returned.
-func (r *Result) inOrder(notes []inventory.Notes, take func(*desk) (bool, error)) error {
-	type job struct {
-		*desk
-		batch *inventory.Batch
-		done  chan struct{}
+func (r *Result) inOrder(notes []inventory.Notes, take func(*desk) bool) error {
+	batches, err := r.settled.Batches()
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
 	desks := 2 * r.workers
-	free, jobs, order := make(chan *desk, desks), make(chan job, desks), make(chan job, desks)
+	free, jobs, order := make(chan *desk, desks), make(chan *desk, desks), make(chan *desk, desks)
 	for range desks {
-		free <- &desk{}
+		free <- &desk{done: make(chan struct{}, 1)}
 	}
 	for w := range r.workers {
 		var own *inventory.Notes
@@ -129,11 +148,11 @@ func (r *Result) inOrder(notes []inventory.Notes, take func(*desk) (bool, error)
 		}
 		group.Go(func() {
 			maker, judge := r.settled.Maker(own), r.hireJudge()
-			for j := range jobs {
+			for d := range jobs {
 				if ctx.Err() == nil {
-					j.judge(maker, judge, j.batch)
+					d.judge(maker, judge)
 				}
-				close(j.done)
+				d.done <- struct{}{}
 			}
 			select {
 			case r.judges <- judge:
@@ -141,33 +160,33 @@ func (r *Result) inOrder(notes []inventory.Notes, take func(*desk) (bool, error)
 			}
 		})
 	}
-	var failed error // good once order is closed
 	group.Go(func() {
 		defer close(order)
 		defer close(jobs)
-		failed = r.settled.Batches(func(b *inventory.Batch) bool {
+		for {
 			select {
 			case d := <-free:
-				j := job{d, b, make(chan struct{})}
-				jobs <- j // there is room for as many as there are desks
-				order <- j
-				return ctx.Err() == nil
+				if !batches.Next(&d.batch) {
+					return
+				}
+				jobs <- d // there is room for as many as there are desks
+				order <- d
 			case <-ctx.Done():
-				return false
+				return
 			}
-		})
+		}
 	})
-	for j := range order {
-		<-j.done
-		if j.err != nil {
-			return j.err
+	for d := range order {
+		<-d.done
+		if d.err != nil {
+			return d.err
 		}
-		if more, err := take(j.desk); err != nil || !more {
-			return err
+		if !take(d) {
+			return nil
 		}
-		free <- j.desk
+		free <- d
 	}
-	return failed
+	return batches.Err()
 }
 
 // hireJudge returns a worker who may have judged before, and remembers.
@@ -180,8 +199,8 @@ func (r *Result) hireJudge() *assess.Worker {
 	}
 }
 
-func (d *desk) judge(maker *inventory.Maker, judge *assess.Worker, b *inventory.Batch) {
-	d.items, d.standings = maker.Items(b, d.items), d.standings[:0]
+func (d *desk) judge(maker *inventory.Maker, judge *assess.Worker) {
+	d.items, d.standings = maker.Items(&d.batch, d.items), d.standings[:0]
 	for i := range d.items {
 		s, err := judge.Assess(&d.items[i])
 		if err != nil {

@@ -43,7 +43,8 @@ type Config struct {
 	Progress func(documents int64)
 }
 
-// Result is what a run came to. It must be closed.
+// Result is what a run came to. It must be closed. What there is to tell of judging, and whether it came to its end, is
+// known once all findings were gone through: see Finish.
 type Result struct {
 	Resources   int // how many there are
 	Drift       inventory.Drifts
@@ -56,6 +57,8 @@ type Result struct {
 	Late context.Context //nolint:containedctx // it outlives the run, for those who write its result
 
 	settled  *inventory.Settled
+	asOf     time.Time
+	finished bool // all findings were gone through once
 	store    *spill.Store
 	workers  int
 	assessor *assess.Assessor
@@ -97,8 +100,8 @@ type batch struct {
 	notes inventory.Notes
 }
 
-// Run collects, settles, resolves and judges. When ctx ends, what was read by then is still judged, and the result says
-// that it was interrupted.
+// Run collects and settles, so that resources can be judged as somebody goes through them. When ctx ends, what was read by
+// then is still judged, and the result says that it was interrupted.
 func Run(ctx context.Context, c Config) (*Result, error) {
 	workers := c.Workers
 	if workers <= 0 {
@@ -128,12 +131,9 @@ func (r *Result) run(ctx context.Context, c Config) error {
 	r.Drift, r.Parts, r.Notes = r.settled.Drift, r.settled.Parts, r.settled.Notes
 	r.Interrupted = r.Interrupted || r.settled.Interrupted
 	r.Notes.Merge(notes)
-	if err := r.judge(c); err != nil {
-		return err
-	}
-	r.Notes.Sort()
+	r.Resources = r.settled.Resources
 	r.Spilled = r.store.Spilled()
-	return nil
+	return r.ready(c)
 }
 
 // patience is how long what was read is still judged and written after a run was told to end.

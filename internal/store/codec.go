@@ -3,9 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
-	"maps"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/demarc/demarc"
@@ -62,10 +60,10 @@ func appendValue(b []byte, v demarc.Value) []byte {
 			b = appendValue(b, e)
 		}
 	case demarc.TypeRecords: // a list of records, or one: told apart by a byte
-		if fields := v.Fields(); fields != nil {
-			b = binary.AppendUvarint(append(b, 1), uint64(len(fields)))
-			for _, name := range slices.Sorted(maps.Keys(fields)) {
-				b = appendValue(appendText(b, name), fields[name])
+		if names := v.Names(); names != nil {
+			b = binary.AppendUvarint(append(b, 1), uint64(len(names.All())))
+			for i, name := range names.All() {
+				b = appendValue(appendText(b, name), v.Fields()[i])
 			}
 			break
 		}

@@ -22,8 +22,8 @@ type Note struct {
 	Message string          `json:"message"`
 }
 
-// Write writes a run, its answers and its notes.
-func Write(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer], notes []demarc.Note) error {
+// Write writes a run, its answers and its notes, which are asked for behind the answers.
+func Write(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer], notes func() []demarc.Note) error {
 	out := bufio.NewWriterSize(w, 256<<10)
 	head := report.AppendHeader(nil, run)
 	line := append(head[:len(head)-1], `,"resources":[`...)
@@ -41,8 +41,9 @@ func Write(w io.Writer, run demarc.Run, answers iter.Seq[*demarc.Answer], notes 
 		}
 		line = line[:0]
 	}
-	list := make([]Note, len(notes))
-	for i, n := range notes {
+	kept := notes()
+	list := make([]Note, len(kept))
+	for i, n := range kept {
 		list[i] = Note{Kind: n.Kind, Input: n.Pos.Input, Offset: max(n.Pos.Offset, 0), Line: n.Pos.Line, Column: n.Pos.Column, Message: n.Message}
 	}
 	text, err := json.Marshal(list)

@@ -1,0 +1,605 @@
+package rule
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/address"
+)
+
+// Atoms that read one fact are mostly comparisons, and exists and all over lists. What CEL makes of those is said here once
+// more as Go functions, which take a tenth of the time and no memory. Whatever they do not cover, or cannot answer with a
+// clear True, False or Unknown, is left to CEL: an atom that nothing here is made of has none, and one that comes to
+// Failed is evaluated by CEL, which also says why.
+
+// frame is one evaluation.
+type frame struct {
+	fact     demarc.Fact
+	elements [MaxLoops]*demarc.Value // of the loops around, the outermost first
+	steps    int                     // elements that were looked at
+}
+
+// maxNativeSteps is where CEL takes over, which counts what each step costs.
+const maxNativeSteps = 100_000
+
+type (
+	// condition comes to a truth.
+	condition func(*frame) Truth
+	// scalar comes to a value: True with it where it is known, Unknown, or Failed.
+	scalar[T any] func(*frame) (T, Truth)
+	// located comes to where a value of a fact lies: nil with Unknown or Failed.
+	located func(*frame) (*demarc.Value, Truth)
+)
+
+// nativeCompiler makes the functions of one atom. Each of its methods returns nil for what it does not cover.
+type nativeCompiler struct {
+	fact  *Field
+	loops []loop
+}
+
+// loop is a variable of a loop, and what its elements are.
+type loop struct {
+	name    string
+	element Field
+}
+
+// makeNative returns an atom as a function; nil if it is not covered.
+func (a *Atom) makeNative(e celast.Expr) condition {
+	if len(a.fields) != 1 || a.want != demarc.TypeBool {
+		return nil
+	}
+	n := nativeCompiler{fact: a.fields[0]}
+	return n.condition(e)
+}
+
+var frames = sync.Pool{New: func() any { return new(frame) }}
+
+// evalNative is what the atom comes to for its one fact: Failed where CEL has to say.
+func (a *Atom) evalNative(fact demarc.Fact) Truth {
+	f := frames.Get().(*frame)
+	f.fact = fact
+	t := a.native(f)
+	*f = frame{}
+	frames.Put(f)
+	return t
+}
+
+func (n *nativeCompiler) condition(e celast.Expr) condition {
+	switch e.Kind() {
+	case celast.LiteralKind:
+		if b, ok := e.AsLiteral().(types.Bool); ok {
+			return func(*frame) Truth { return truth(bool(b)) }
+		}
+	case celast.ComprehensionKind:
+		return n.quantifier(e.AsComprehension())
+	case celast.CallKind:
+		return n.call(e.AsCall())
+	case celast.IdentKind, celast.SelectKind:
+		if c := n.isOpen(e); c != nil {
+			return c
+		}
+		return n.boolean(e)
+	default:
+	}
+	return nil
+}
+
+// boolean is a fact, or a field of a record, that is a condition itself.
+func (n *nativeCompiler) boolean(e celast.Expr) condition {
+	at, of := n.locate(e)
+	if at == nil || of.Type != demarc.TypeBool {
+		return nil
+	}
+	return func(f *frame) Truth {
+		v, t := at(f)
+		if t != True {
+			return t
+		}
+		return truth(v.AsBool())
+	}
+}
+
+func (n *nativeCompiler) call(call celast.CallExpr) condition {
+	args := call.Args()
+	if call.IsMemberFunction() {
+		args = append([]celast.Expr{call.Target()}, args...)
+	}
+	switch name := call.FunctionName(); name {
+	case operators.LogicalNot:
+		inner := n.condition(args[0])
+		if inner == nil {
+			return nil
+		}
+		return func(f *frame) Truth { return not(inner(f)) }
+	case operators.LogicalAnd:
+		return n.junction(args, False, True)
+	case operators.LogicalOr:
+		return n.junction(args, True, False)
+	case operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		return n.comparison(name, args[0], args[1])
+	case operators.In:
+		return n.in(args[0], args[1])
+	case "startsWith":
+		return n.textual(args, strings.HasPrefix)
+	case "endsWith":
+		return n.textual(args, strings.HasSuffix)
+	case "contains":
+		return n.textual(args, strings.Contains)
+	case "matches":
+		return n.matches(args)
+	case "openToWorld":
+		text := n.text(args[0])
+		if text == nil {
+			return nil
+		}
+		return func(f *frame) Truth {
+			s, t := text(f)
+			if t != True {
+				return t
+			}
+			open, err := address.OpenToWorld(s)
+			if err != nil {
+				return Failed
+			}
+			return truth(open)
+		}
+	default:
+		return nil
+	}
+}
+
+func not(t Truth) Truth {
+	switch t {
+	case True:
+		return False
+	case False:
+		return True
+	default:
+		return t
+	}
+}
+
+// junction is && or ||: what decides it, and what it is if nothing does. A failure is left to CEL: what is unknown may go
+// before it, and what decides does.
+func (n *nativeCompiler) junction(args []celast.Expr, decides, otherwise Truth) condition {
+	parts := make([]condition, len(args))
+	for i, arg := range args {
+		if parts[i] = n.condition(arg); parts[i] == nil {
+			return nil
+		}
+	}
+	return func(f *frame) Truth {
+		out := otherwise
+		for _, part := range parts {
+			out = join(out, part(f), decides)
+			if out == decides {
+				break
+			}
+		}
+		return out
+	}
+}
+
+// join is what two parts of a junction come to.
+func join(a, b, decides Truth) Truth {
+	switch {
+	case a == decides || b == decides:
+		return decides
+	case a == Failed || b == Failed:
+		return Failed
+	case a == Unknown || b == Unknown:
+		return Unknown
+	default:
+		return b
+	}
+}
+
+// quantifier is exists or all.
+func (n *nativeCompiler) quantifier(c celast.ComprehensionExpr) condition {
+	exists, ok := isQuantifier(c)
+	if !ok || c.IterVar2() != "" || len(n.loops) == MaxLoops {
+		return nil
+	}
+	list, of := n.list(c.IterRange())
+	step := c.LoopStep().AsCall().Args()
+	if list == nil || len(step) != 2 || step[0].Kind() != celast.IdentKind || step[0].AsIdent() != c.AccuVar() {
+		return nil
+	}
+	depth := len(n.loops)
+	n.loops = append(n.loops, loop{c.IterVar(), Field{Type: elementOf(of.Type), Fields: of.Fields}})
+	each := n.condition(step[1])
+	n.loops = n.loops[:depth]
+	if each == nil {
+		return nil
+	}
+	decides, otherwise := False, True
+	if exists {
+		decides, otherwise = True, False
+	}
+	want := elementOf(of.Type)
+	return func(f *frame) Truth {
+		v, t := list(f)
+		if t != True {
+			return t
+		}
+		out := otherwise
+		elements := v.Elements()
+		for i := range elements {
+			switch e := &elements[i]; {
+			case e.IsZero():
+				continue
+			case e.Type() != want:
+				return Failed
+			default:
+				f.elements[depth] = e
+			}
+			if f.steps++; f.steps > maxNativeSteps {
+				return Failed
+			}
+			if out = join(out, each(f), decides); out == decides {
+				break
+			}
+		}
+		return out
+	}
+}
+
+// elementOf returns the type of the elements of a list, or of a record among records.
+func elementOf(t demarc.Type) demarc.Type {
+	if t == demarc.TypeRecords {
+		return t
+	}
+	return t.Element()
+}
+
+// locate finds where a fact, a field of a record or a variable of a loop lies. What is not known of it is Unknown: so is a
+// list that is open, unless it is only its known half that is asked for.
+func (n *nativeCompiler) locate(e celast.Expr) (located, Field) {
+	switch e.Kind() {
+	case celast.IdentKind:
+		if name, ok := factOf(e); ok {
+			return n.locateFact(name)
+		}
+		for depth := len(n.loops) - 1; depth >= 0; depth-- {
+			if n.loops[depth].name == e.AsIdent() {
+				return func(f *frame) (*demarc.Value, Truth) { return f.elements[depth], True }, n.loops[depth].element
+			}
+		}
+	case celast.SelectKind:
+		return n.locateField(e.AsSelect())
+	default:
+	}
+	return nil, Field{}
+}
+
+func (n *nativeCompiler) locateFact(name string) (located, Field) {
+	name, half := strings.CutSuffix(name, knownSuffix)
+	if name != n.fact.Name {
+		return nil, Field{}
+	}
+	want := n.fact.Type
+	return func(f *frame) (*demarc.Value, Truth) {
+		switch v := &f.fact.Value; {
+		case !f.fact.Known(), !half && v.Partial():
+			return nil, Unknown
+		case v.Type() != want:
+			return nil, Failed
+		default:
+			return v, True
+		}
+	}, *n.fact
+}
+
+func (n *nativeCompiler) locateField(s celast.SelectExpr) (located, Field) {
+	record, of := n.locate(s.Operand())
+	name, half := strings.CutSuffix(s.FieldName(), knownSuffix)
+	i := slices.IndexFunc(of.Fields, func(x Field) bool { return x.Name == name })
+	if record == nil || i < 0 {
+		return nil, Field{}
+	}
+	want := of.Fields[i].Type
+	return func(f *frame) (*demarc.Value, Truth) {
+		r, t := record(f)
+		if t != True {
+			return nil, t
+		}
+		switch v := fieldOf(r, name); {
+		case v == nil, v.IsZero(), !half && v.Partial():
+			return nil, Unknown
+		case v.Type() != want:
+			return nil, Failed
+		default:
+			return v, True
+		}
+	}, of.Fields[i]
+}
+
+// isOpen is whether a list may hold more than it shows: False if it is whole, Unknown otherwise.
+func (n *nativeCompiler) isOpen(e celast.Expr) condition {
+	whole := func(v *demarc.Value) Truth {
+		if v == nil || v.IsZero() || v.Partial() {
+			return Unknown
+		}
+		return False
+	}
+	if name, ok := factOf(e); ok {
+		if base, ok := strings.CutSuffix(name, openSuffix); ok && base == n.fact.Name {
+			return func(f *frame) Truth {
+				if !f.fact.Known() {
+					return Unknown
+				}
+				return whole(&f.fact.Value)
+			}
+		}
+		return nil
+	}
+	if e.Kind() != celast.SelectKind {
+		return nil
+	}
+	name, ok := strings.CutSuffix(e.AsSelect().FieldName(), openSuffix)
+	record, _ := n.locate(e.AsSelect().Operand())
+	if !ok || record == nil {
+		return nil
+	}
+	return func(f *frame) Truth {
+		r, t := record(f)
+		if t != True {
+			return t
+		}
+		return whole(fieldOf(r, name))
+	}
+}
+
+func fieldOf(record *demarc.Value, name string) *demarc.Value {
+	names := record.Names()
+	if names == nil {
+		return nil
+	}
+	for i, n := range names.All() {
+		if n == name {
+			return &record.Fields()[i]
+		}
+	}
+	return nil
+}
+
+func (n *nativeCompiler) list(e celast.Expr) (located, Field) {
+	at, of := n.locate(e)
+	if at == nil || !isList(of.Type) || len(n.loops) > 0 && e.Kind() == celast.IdentKind && !isFact(e) {
+		return nil, Field{}
+	}
+	return at, of
+}
+
+func isFact(e celast.Expr) bool {
+	_, ok := factOf(e)
+	return ok
+}
+
+// text is a string: written out, a fact, a field or an element, or one of these in lower case.
+func (n *nativeCompiler) text(e celast.Expr) scalar[string] {
+	if s, ok := literalString(e); ok {
+		return func(*frame) (string, Truth) { return s, True }
+	}
+	if e.Kind() == celast.CallKind && e.AsCall().FunctionName() == "lowerAscii" {
+		inner := n.text(e.AsCall().Target())
+		if inner == nil {
+			return nil
+		}
+		return func(f *frame) (string, Truth) {
+			s, t := inner(f)
+			return lowerASCII(s), t
+		}
+	}
+	at, of := n.locate(e)
+	if at == nil || of.Type != demarc.TypeString {
+		return nil
+	}
+	return func(f *frame) (string, Truth) {
+		v, t := at(f)
+		if t != True {
+			return "", t
+		}
+		return v.AsString(), True
+	}
+}
+
+// integer is an int: written out, a fact, a field or an element, or the size of a list.
+func (n *nativeCompiler) integer(e celast.Expr) scalar[int64] {
+	if e.Kind() == celast.LiteralKind {
+		if i, ok := e.AsLiteral().(types.Int); ok {
+			return func(*frame) (int64, Truth) { return int64(i), True }
+		}
+		return nil
+	}
+	if e.Kind() == celast.CallKind && e.AsCall().FunctionName() == "size" {
+		list, _ := n.list(children(e)[0])
+		if list == nil {
+			return nil
+		}
+		return func(f *frame) (int64, Truth) {
+			v, t := list(f)
+			if t != True {
+				return 0, t
+			}
+			return int64(len(v.Elements())), True
+		}
+	}
+	at, of := n.locate(e)
+	if at == nil || of.Type != demarc.TypeInt {
+		return nil
+	}
+	return func(f *frame) (int64, Truth) {
+		v, t := at(f)
+		if t != True {
+			return 0, t
+		}
+		return v.AsInt(), True
+	}
+}
+
+// comparison compares two strings, two ints or two bools.
+func (n *nativeCompiler) comparison(operator string, left, right celast.Expr) condition {
+	if a, b := n.text(left), n.text(right); a != nil && b != nil {
+		return compared(a, b, strings.Compare, operator)
+	}
+	if a, b := n.integer(left), n.integer(right); a != nil && b != nil {
+		return compared(a, b, cmp.Compare[int64], operator)
+	}
+	a, b := n.condition(left), n.condition(right)
+	if a == nil || b == nil || operator != operators.Equals && operator != operators.NotEquals {
+		return nil
+	}
+	return func(f *frame) Truth {
+		x, y := a(f), b(f)
+		switch {
+		case x == Failed || y == Failed:
+			return Failed
+		case x == Unknown || y == Unknown:
+			return Unknown
+		default:
+			return truth((x == y) == (operator == operators.Equals))
+		}
+	}
+}
+
+func compared[T any](a, b scalar[T], compare func(x, y T) int, operator string) condition {
+	holds := map[string][3]bool{ // for less, equal, greater
+		operators.Equals: {false, true, false}, operators.NotEquals: {true, false, true}, operators.Less: {true, false, false},
+		operators.LessEquals: {true, true, false}, operators.Greater: {false, false, true}, operators.GreaterEquals: {false, true, true},
+	}[operator]
+	return func(f *frame) Truth {
+		x, known := a(f)
+		y, knownToo := b(f)
+		switch {
+		case known == Failed || knownToo == Failed:
+			return Failed
+		case known != True || knownToo != True:
+			return Unknown
+		default:
+			return truth(holds[1+compare(x, y)])
+		}
+	}
+}
+
+// in is whether something is in what is written out, or in a list.
+func (n *nativeCompiler) in(what, where celast.Expr) condition {
+	if text := n.text(what); text != nil {
+		return isIn(n, text, where, demarc.TypeStrings, demarc.Value.AsString, func(v ref.Val) (string, bool) { s, ok := v.(types.String); return string(s), ok })
+	}
+	if number := n.integer(what); number != nil {
+		return isIn(n, number, where, demarc.TypeInts, demarc.Value.AsInt, func(v ref.Val) (int64, bool) { i, ok := v.(types.Int); return int64(i), ok })
+	}
+	return nil
+}
+
+func isIn[T comparable](n *nativeCompiler, what scalar[T], where celast.Expr, lists demarc.Type, of func(demarc.Value) T, written func(ref.Val) (T, bool)) condition {
+	if where.Kind() == celast.ListKind {
+		var values []T
+		for _, x := range where.AsList().Elements() {
+			if x.Kind() != celast.LiteralKind {
+				return nil
+			}
+			v, ok := written(x.AsLiteral())
+			if !ok {
+				return nil
+			}
+			values = append(values, v)
+		}
+		return func(f *frame) Truth {
+			v, t := what(f)
+			if t != True {
+				return t
+			}
+			return truth(slices.Contains(values, v))
+		}
+	}
+	list, field := n.list(where)
+	if list == nil || field.Type != lists {
+		return nil
+	}
+	return func(f *frame) Truth {
+		v, t := what(f)
+		if t == Failed {
+			return t
+		}
+		l, known := list(f)
+		switch {
+		case known == Failed:
+			return known
+		case t != True || known != True:
+			return Unknown
+		}
+		elements := l.Elements()
+		if f.steps += len(elements); f.steps > maxNativeSteps {
+			return Failed
+		}
+		found := false
+		for i := range elements {
+			switch e := &elements[i]; {
+			case e.IsZero():
+			case e.Type() != lists.Element():
+				return Failed
+			default:
+				found = found || of(*e) == v
+			}
+		}
+		return truth(found)
+	}
+}
+
+// textual asks something of two strings.
+func (n *nativeCompiler) textual(args []celast.Expr, ask func(s, part string) bool) condition {
+	if len(args) != 2 {
+		return nil
+	}
+	a, b := n.text(args[0]), n.text(args[1])
+	if a == nil || b == nil {
+		return nil
+	}
+	return func(f *frame) Truth {
+		s, known := a(f)
+		part, knownToo := b(f)
+		switch {
+		case known == Failed || knownToo == Failed:
+			return Failed
+		case known != True || knownToo != True:
+			return Unknown
+		default:
+			return truth(ask(s, part))
+		}
+	}
+}
+
+// matches is whether a string matches a pattern that is written out. What it costs in a long string is for CEL to limit.
+func (n *nativeCompiler) matches(args []celast.Expr) condition {
+	text := n.text(args[0])
+	pattern, ok := literalString(args[1])
+	if text == nil || !ok {
+		return nil
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil
+	}
+	return func(f *frame) Truth {
+		s, t := text(f)
+		switch {
+		case t != True:
+			return t
+		case len(s) > shortText:
+			return Failed
+		default:
+			return truth(re.MatchString(s))
+		}
+	}
+}

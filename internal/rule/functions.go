@@ -165,9 +165,11 @@ func boolOrError(b bool, err error) ref.Val {
 func ageDays(asOf time.Time) functions.LateBoundOp {
 	return func(_ string, args ...ref.Val) ref.Val {
 		t := args[0].(types.Timestamp)
-		return types.Int(math.Floor(asOf.Sub(t.Time).Hours() / 24))
+		return types.Int(daysBetween(t.Time, asOf))
 	}
 }
+
+func daysBetween(from, to time.Time) int64 { return int64(math.Floor(to.Sub(from).Hours() / 24)) }
 
 // supportOf is the function that looks a version up in a lifecycle.
 const supportOf = "supportOf"

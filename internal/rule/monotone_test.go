@@ -111,7 +111,9 @@ func condition(depth int) *rapid.Generator[string] {
 		"facts.auto_upgrade", "facts.engine == 'a'", "facts.engine in ['a', 'b']", "facts.engine != facts.version",
 		"facts.engine.startsWith('a')", "facts.engine + 'a' == 'aa'", "facts.port < 2", "1 / facts.port > 0", "-facts.port == 0",
 		"facts.engine.contains('a')", "facts.engine.matches('^[ab]$')", "facts.engine.lowerAscii() == 'a'", "facts.engine.endsWith(facts.engine)",
-		"facts.port >= 1", "facts.port in [1, 2]", "facts.port in facts.ports", "facts.auto_upgrade == true", "facts.auto_upgrade == !facts.auto_upgrade",
+		"policyIsPublic(facts.policy)", "policyAllows(facts.policy, 's3:GetObject')", "policyOutsiders(facts.policy, facts.engine).size() == 0",
+		"policyEscalations(facts.policy).size() > 0", "facts.cidrs.exists(c, policyIsAdmin(c))", "ageDays(facts.created) > 90",
+		"[1, 2].exists(p, p == facts.port)", "['a', 'b'].all(z, z in facts.zones)", "facts.port >= 1", "facts.port in [1, 2]", "facts.port in facts.ports", "facts.auto_upgrade == true", "facts.auto_upgrade == !facts.auto_upgrade",
 		"versionAtLeast(facts.version, '1')", "openToWorld(facts.engine)", "string(facts.port) == '1'",
 		"'a' in facts.zones", "facts.engine in facts.zones", "size(facts.zones) > 1", "facts.zones[0] == 'a'", "facts.zones == facts.cidrs",
 		"facts.zones + facts.cidrs == ['a', 'b']", "facts.zones != []", "1 in facts.ports", "facts.ports[1] == facts.port",
@@ -168,6 +170,14 @@ func value(f *rule.Field) *rapid.Generator[demarc.Value] {
 		return number
 	case demarc.TypeString:
 		return text
+	case demarc.TypeTime:
+		return rapid.Map(rapid.IntRange(0, 3), func(i int) demarc.Value { return demarc.Time(asOf.AddDate(0, 0, -60*i)) })
+	case demarc.TypeDocument:
+		return rapid.SampledFrom([]demarc.Value{
+			demarc.JSON(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"}}`),
+			demarc.JSON(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`),
+			demarc.JSON(`{"Statement":{"Effect":"Deny","Principal":{"AWS":"a"},"Action":"*"}}`), demarc.JSON(`{`),
+		})
 	case demarc.TypeStrings:
 		return rapid.Map(rapid.SliceOfN(text, 0, 3), func(v []demarc.Value) demarc.Value { return demarc.List(f.Type, v...) })
 	case demarc.TypeInts:

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -14,22 +15,30 @@ import (
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/address"
+	"github.com/demarc/demarc/internal/policy"
 )
 
-// Atoms that read one fact are mostly comparisons, and exists and all over lists. What CEL makes of those is said here once
-// more as Go functions, which take a tenth of the time and no memory. Whatever they do not cover, or cannot answer with a
-// clear True, False or Unknown, is left to CEL: an atom that nothing here is made of has none, and one that comes to
-// Failed is evaluated by CEL, which also says why.
+// Atoms are mostly comparisons, exists and all over lists, and questions of policies. What CEL makes of those is said here
+// once more as Go functions, which take a tenth of the time and hardly any memory. Whatever they do not cover, or cannot
+// answer with a clear True, False or Unknown, is left to CEL: an atom that nothing here can be made of has none, and one that
+// comes to Failed is evaluated by CEL, which also says why.
 
 // frame is one evaluation.
 type frame struct {
-	fact     demarc.Fact
+	facts    []demarc.Fact // of the atom
+	asOf     time.Time
 	elements [MaxLoops]*demarc.Value // of the loops around, the outermost first
-	steps    int                     // elements that were looked at
+	steps    int                     // elements that were looked at, and what policies take beside them
 }
 
 // maxNativeSteps is where CEL takes over, which counts what each step costs.
 const maxNativeSteps = 100_000
+
+// costs counts what it takes to look at so many bytes, and reports whether that is too much.
+func (f *frame) costs(bytes int) bool {
+	f.steps += bytes / 100
+	return f.steps > maxNativeSteps
+}
 
 type (
 	// condition comes to a truth.
@@ -42,7 +51,7 @@ type (
 
 // nativeCompiler makes the functions of one atom. Each of its methods returns nil for what it does not cover.
 type nativeCompiler struct {
-	fact  *Field
+	atom  *Atom
 	loops []loop
 }
 
@@ -54,20 +63,23 @@ type loop struct {
 
 // makeNative returns an atom as a function; nil if it is not covered.
 func (a *Atom) makeNative(e celast.Expr) condition {
-	if len(a.fields) != 1 || a.want != demarc.TypeBool {
+	if len(a.fields) == 0 || a.want != demarc.TypeBool {
 		return nil
 	}
-	n := nativeCompiler{fact: a.fields[0]}
+	n := nativeCompiler{atom: a}
 	return n.condition(e)
 }
 
 var frames = sync.Pool{New: func() any { return new(frame) }}
 
-// evalNative is what the atom comes to for its one fact: Failed where CEL has to say.
-func (a *Atom) evalNative(fact demarc.Fact) Truth {
+// evalNative is what the atom comes to: Failed where CEL has to say, as it has which of several facts were missing.
+func (a *Atom) evalNative(facts []demarc.Fact, asOf time.Time) Truth {
 	f := frames.Get().(*frame)
-	f.fact = fact
+	f.facts, f.asOf = facts, asOf
 	t := a.native(f)
+	if t == Unknown && len(facts) > 1 {
+		t = Failed
+	}
 	*f = frame{}
 	frames.Put(f)
 	return t
@@ -136,6 +148,16 @@ func (n *nativeCompiler) call(call celast.CallExpr) condition {
 		return n.textual(args, strings.Contains)
 	case "matches":
 		return n.matches(args)
+	case "policyIsPublic":
+		return n.policy(args, (*policy.Policy).Public)
+	case "policyIsAdmin":
+		return n.policy(args, func(p *policy.Policy) (bool, error) { return p.Admin() })
+	case "policyAllows":
+		action, ok := literalString(args[1])
+		if !ok {
+			return nil
+		}
+		return n.policy(args, func(p *policy.Policy) (bool, error) { return p.Allows(action) })
 	case "openToWorld":
 		text := n.text(args[0])
 		if text == nil {
@@ -210,6 +232,9 @@ func (n *nativeCompiler) quantifier(c celast.ComprehensionExpr) condition {
 		return nil
 	}
 	list, of := n.list(c.IterRange())
+	if list == nil {
+		list, of = writtenOut(c.IterRange())
+	}
 	step := c.LoopStep().AsCall().Args()
 	if list == nil || len(step) != 2 || step[0].Kind() != celast.IdentKind || step[0].AsIdent() != c.AccuVar() {
 		return nil
@@ -253,6 +278,27 @@ func (n *nativeCompiler) quantifier(c celast.ComprehensionExpr) condition {
 	}
 }
 
+// writtenOut is a list of strings or of ints that is written out.
+func writtenOut(e celast.Expr) (located, Field) {
+	if e.Kind() != celast.ListKind {
+		return nil, Field{}
+	}
+	var elements []demarc.Value
+	for _, x := range e.AsList().Elements() {
+		v, ok := literal(x)
+		if !ok || v.Type() != demarc.TypeString && v.Type() != demarc.TypeInt || len(elements) > 0 && v.Type() != elements[0].Type() {
+			return nil, Field{}
+		}
+		elements = append(elements, v)
+	}
+	t := demarc.TypeStrings
+	if len(elements) > 0 && elements[0].Type() == demarc.TypeInt {
+		t = demarc.TypeInts
+	}
+	list := demarc.List(t, elements...)
+	return func(*frame) (*demarc.Value, Truth) { return &list, True }, Field{Type: t}
+}
+
 // elementOf returns the type of the elements of a list, or of a record among records.
 func elementOf(t demarc.Type) demarc.Type {
 	if t == demarc.TypeRecords {
@@ -283,20 +329,22 @@ func (n *nativeCompiler) locate(e celast.Expr) (located, Field) {
 
 func (n *nativeCompiler) locateFact(name string) (located, Field) {
 	name, half := strings.CutSuffix(name, knownSuffix)
-	if name != n.fact.Name {
+	at, ok := slices.BinarySearch(n.atom.names, name)
+	if !ok {
 		return nil, Field{}
 	}
-	want := n.fact.Type
+	of := *n.atom.fields[at]
 	return func(f *frame) (*demarc.Value, Truth) {
-		switch v := &f.fact.Value; {
-		case !f.fact.Known(), !half && v.Partial():
+		fact := &f.facts[at]
+		switch v := &fact.Value; {
+		case !fact.Known(), !half && v.Partial():
 			return nil, Unknown
-		case v.Type() != want:
+		case v.Type() != of.Type:
 			return nil, Failed
 		default:
 			return v, True
 		}
-	}, *n.fact
+	}, of
 }
 
 func (n *nativeCompiler) locateField(s celast.SelectExpr) (located, Field) {
@@ -332,15 +380,17 @@ func (n *nativeCompiler) isOpen(e celast.Expr) condition {
 		return False
 	}
 	if name, ok := factOf(e); ok {
-		if base, ok := strings.CutSuffix(name, openSuffix); ok && base == n.fact.Name {
-			return func(f *frame) Truth {
-				if !f.fact.Known() {
-					return Unknown
-				}
-				return whole(&f.fact.Value)
-			}
+		base, isHalf := strings.CutSuffix(name, openSuffix)
+		at, ok := slices.BinarySearch(n.atom.names, base)
+		if !isHalf || !ok {
+			return nil
 		}
-		return nil
+		return func(f *frame) Truth {
+			if !f.facts[at].Known() {
+				return Unknown
+			}
+			return whole(&f.facts[at].Value)
+		}
 	}
 	if e.Kind() != celast.SelectKind {
 		return nil
@@ -397,6 +447,9 @@ func (n *nativeCompiler) text(e celast.Expr) scalar[string] {
 		}
 		return func(f *frame) (string, Truth) {
 			s, t := inner(f)
+			if f.costs(len(s)) {
+				return "", Failed
+			}
 			return lowerASCII(s), t
 		}
 	}
@@ -421,8 +474,25 @@ func (n *nativeCompiler) integer(e celast.Expr) scalar[int64] {
 		}
 		return nil
 	}
+	if e.Kind() == celast.CallKind && e.AsCall().FunctionName() == "ageDays" {
+		at, _ := n.locate(e.AsCall().Args()[0])
+		if at == nil {
+			return nil
+		}
+		return func(f *frame) (int64, Truth) {
+			v, t := at(f)
+			if t != True {
+				return 0, t
+			}
+			return daysBetween(v.AsTime(), f.asOf), True
+		}
+	}
 	if e.Kind() == celast.CallKind && e.AsCall().FunctionName() == "size" {
-		list, _ := n.list(children(e)[0])
+		of := children(e)[0]
+		if of.Kind() == celast.CallKind {
+			return n.policyTexts(of.AsCall())
+		}
+		list, _ := n.list(of)
 		if list == nil {
 			return nil
 		}
@@ -444,6 +514,92 @@ func (n *nativeCompiler) integer(e celast.Expr) scalar[int64] {
 			return 0, t
 		}
 		return v.AsInt(), True
+	}
+}
+
+// document is the policy that a document holds, or a string.
+func (n *nativeCompiler) document(e celast.Expr) scalar[*policy.Policy] {
+	at, of := n.locate(e)
+	if at == nil || of.Type != demarc.TypeDocument && of.Type != demarc.TypeString {
+		return nil
+	}
+	return func(f *frame) (*policy.Policy, Truth) {
+		v, t := at(f)
+		if t != True {
+			return nil, t
+		}
+		if f.costs(10 * len(v.AsString())) {
+			return nil, Failed
+		}
+		p, err := policiesRead.parse(v.AsString())
+		if err != nil {
+			return nil, Failed
+		}
+		return p, True
+	}
+}
+
+// policy asks a policy whether something is so.
+func (n *nativeCompiler) policy(args []celast.Expr, ask func(*policy.Policy) (bool, error)) condition {
+	document := n.document(args[0])
+	if document == nil {
+		return nil
+	}
+	return func(f *frame) Truth {
+		p, t := document(f)
+		if t != True {
+			return t
+		}
+		yes, err := ask(p)
+		if err != nil {
+			return Failed
+		}
+		return truth(yes)
+	}
+}
+
+// policyTexts is how many texts a policy is told in.
+func (n *nativeCompiler) policyTexts(call celast.CallExpr) scalar[int64] {
+	var ask func(p *policy.Policy, text string) ([]string, error)
+	switch call.FunctionName() {
+	case "policyEscalations":
+		ask = func(p *policy.Policy, _ string) ([]string, error) { return policy.Escalations([]*policy.Policy{p}) }
+	case "policyDeputies":
+		ask = func(p *policy.Policy, _ string) ([]string, error) { return p.Deputies(), nil }
+	case "policyServices":
+		ask = func(p *policy.Policy, _ string) ([]string, error) { return p.Services(), nil }
+	case "policyOutsiders":
+		ask = (*policy.Policy).Outsiders
+	case "policyUnbound":
+		ask = (*policy.Policy).Unbound
+	default:
+		return nil
+	}
+	args := call.Args()
+	if call.FunctionName() == "policyEscalations" && len(args) > 1 {
+		return nil // within a boundary, which is a policy too
+	}
+	document, text := n.document(args[0]), scalar[string](func(*frame) (string, Truth) { return "", True })
+	if len(args) > 1 {
+		text = n.text(args[1])
+	}
+	if document == nil || text == nil {
+		return nil
+	}
+	return func(f *frame) (int64, Truth) {
+		p, known := document(f)
+		s, knownToo := text(f)
+		switch {
+		case known == Failed || knownToo == Failed:
+			return 0, Failed
+		case known != True || knownToo != True:
+			return 0, Unknown
+		}
+		texts, err := ask(p, s)
+		if err != nil {
+			return 0, Failed
+		}
+		return int64(len(texts)), True
 	}
 }
 
@@ -574,6 +730,8 @@ func (n *nativeCompiler) textual(args []celast.Expr, ask func(s, part string) bo
 			return Failed
 		case known != True || knownToo != True:
 			return Unknown
+		case f.costs(len(s)):
+			return Failed
 		default:
 			return truth(ask(s, part))
 		}

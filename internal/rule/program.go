@@ -222,7 +222,7 @@ func (a *Atom) Facts() []string { return a.names }
 // Eval evaluates the atom, as Program.Eval does.
 func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	if a.native != nil {
-		switch a.evalNative(facts[0]) {
+		switch a.evalNative(facts, asOf) {
 		case True:
 			return Result{Value: demarc.Bool(true)}
 		case False:

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -61,30 +60,26 @@ func parseOperator(s string) (operator, error) {
 	return op, nil
 }
 
-func parseConditions(raw any) ([]condition, error) {
-	byOperator, ok := raw.(object)
-	if !ok {
-		return nil, errors.New("it is no object")
-	}
+func parseConditions(raw []byte) ([]condition, error) {
 	var out []condition
-	for _, o := range byOperator {
-		op, err := parseOperator(o.name)
+	err := members(raw, func(operator string, keys []byte) error {
+		op, err := parseOperator(operator)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		keys, ok := o.value.(object)
-		if !ok {
-			return nil, fmt.Errorf("%s holds no keys", o.name)
+		if keys[0] != '{' {
+			return fmt.Errorf("%s holds no keys", operator)
 		}
-		for _, k := range keys {
-			values, err := texts(k.value)
+		return members(keys, func(key string, value []byte) error {
+			values, err := texts(value)
 			if err != nil {
-				return nil, fmt.Errorf("%s of %s: %w", k.name, o.name, err)
+				return fmt.Errorf("%s of %s: %w", key, operator, err)
 			}
-			out = append(out, condition{op, strings.ToLower(k.name), k.name, values})
-		}
-	}
-	return out, nil
+			out = append(out, condition{op, strings.ToLower(key), key, values})
+			return nil
+		})
+	})
+	return out, err
 }
 
 // same reports whether two conditions ask the same.

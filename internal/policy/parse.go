@@ -29,15 +29,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/demarc/demarc/internal/jscan"
 )
 
 // MaxBytes is the longest policy that is read. AWS allows at most some 32 KB, for a key.
 const MaxBytes = 64 << 10
-
-// maxNesting is the deepest that objects and lists lie within each other; the language has six levels.
-const maxNesting = 16
 
 // Policy is a policy document. It is immutable and safe for concurrent use.
 type Policy struct {
@@ -94,102 +92,136 @@ func parse(text string) (*Policy, error) {
 		}
 		text = plain
 	}
-	root, err := decode([]byte(text))
-	if err != nil {
+	raw := bytes.TrimSpace([]byte(text))
+	if err := jscan.Valid(raw); err != nil {
 		return nil, err
 	}
-	doc, ok := root.(object)
-	if !ok {
-		return nil, errors.New("it is no object")
-	}
 	var p Policy
-	var statements any
-	version := ""
-	for _, m := range doc {
-		switch strings.ToLower(m.name) {
+	var statements []byte
+	variables := false
+	err := members(raw, func(name string, value []byte) error {
+		switch strings.ToLower(name) {
 		case "statement":
-			statements = m.value
+			statements = value
 		case "version":
-			version, ok = m.value.(string)
-			if !ok || version != "2012-10-17" && version != "2008-10-17" {
-				return nil, errors.New("its Version is none of the language's")
+			version, _ := stringOf(value)
+			if variables = version == "2012-10-17"; !variables && version != "2008-10-17" {
+				return errors.New("its Version is none of the language's")
 			}
 		case "id":
 		default:
-			return nil, fmt.Errorf("it has an element %q that the language does not have", m.name)
+			return fmt.Errorf("it has an element %q that the language does not have", name)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	switch s := statements.(type) {
-	case nil:
+	if jscan.IsNull(statements) {
 		return nil, errors.New("it has no Statement")
-	case object:
-		statements = []any{s}
 	}
-	list, ok := statements.([]any)
-	if !ok {
-		return nil, errors.New("its Statement is no list")
-	}
-	for i, raw := range list {
-		s, err := parseStatement(raw)
+	err = each(statements, '{', func(value []byte) error {
+		s, err := parseStatement(value)
 		if err != nil {
-			return nil, fmt.Errorf("statement %d: %w", i+1, err)
+			return fmt.Errorf("statement %d: %w", len(p.statements)+1, err)
 		}
-		s.variables = version == "2012-10-17"
+		s.variables = variables
 		s.everywhere = s.everyResource()
 		p.statements = append(p.statements, s)
+		return nil
+	})
+	if errors.Is(err, errNotThere) {
+		err = errors.New("its Statement is no list")
+	}
+	if err != nil {
+		return nil, err
 	}
 	return &p, nil
 }
 
-func parseStatement(raw any) (statement, error) {
-	var s statement
-	o, ok := raw.(object)
-	if !ok {
-		return s, errors.New("it is no object")
+// element is a member of a statement.
+type element uint16
+
+const (
+	sid element = 1 << iota
+	effect
+	principal
+	notPrincipal
+	action
+	notAction
+	resource
+	notResource
+	conditionElement
+)
+
+var elements = [...]struct {
+	name string
+	is   element
+}{
+	{"Effect", effect}, {"Action", action}, {"Resource", resource}, {"Principal", principal}, {"Condition", conditionElement}, {"Sid", sid},
+	{"NotAction", notAction}, {"NotResource", notResource}, {"NotPrincipal", notPrincipal},
+}
+
+// elementOf returns the element of a name, whatever its case; 0 for none.
+func elementOf(name string) element {
+	for i := range elements {
+		if strings.EqualFold(elements[i].name, name) {
+			return elements[i].is
+		}
 	}
-	seen := map[string]bool{}
-	for _, m := range o {
-		name := strings.ToLower(m.name)
-		seen[name] = true
+	return 0
+}
+
+func parseStatement(raw []byte) (statement, error) {
+	var s statement
+	var seen element
+	err := members(raw, func(name string, value []byte) error {
+		is := elementOf(name)
+		seen |= is
 		var err error
-		switch name {
-		case "sid":
-			s.sid, _ = m.value.(string)
-		case "effect":
-			switch m.value {
-			case "Allow":
-			case "Deny":
-				s.deny = true
-			default:
-				err = fmt.Errorf("its Effect is %v", m.value)
+		switch is {
+		case sid:
+			s.sid, _ = stringOf(value)
+		case effect:
+			text, ok := stringOf(value)
+			if !ok {
+				text = string(value)
 			}
-		case "principal", "notprincipal":
-			s.notPrincipal = name == "notprincipal"
-			s.principal, err = parsePrincipals(m.value)
-		case "action", "notaction":
-			s.notAction = name == "notaction"
-			s.written, err = texts(m.value)
-			for _, a := range s.written {
-				s.actions = append(s.actions, strings.ToLower(a))
+			if s.deny = text == "Deny"; !s.deny && text != "Allow" {
+				err = fmt.Errorf("its Effect is %.100s", text)
 			}
-		case "resource", "notresource":
-			s.notResource = name == "notresource"
-			s.resources, err = texts(m.value)
-		case "condition":
-			s.conditions, err = parseConditions(m.value)
+		case principal, notPrincipal:
+			s.notPrincipal = is == notPrincipal
+			s.principal, err = parsePrincipals(value)
+		case action, notAction:
+			s.notAction = is == notAction
+			s.written, err = texts(value)
+			s.actions = make([]string, len(s.written))
+			for i, a := range s.written {
+				s.actions[i] = strings.ToLower(a)
+			}
+		case resource, notResource:
+			s.notResource = is == notResource
+			s.resources, err = texts(value)
+		case conditionElement:
+			s.conditions, err = parseConditions(value)
 		default:
 			err = errors.New("the language has no such element")
 		}
 		if err != nil {
-			return s, fmt.Errorf("%s: %w", m.name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
-	}
+		return nil
+	})
+	both := func(a, b element) bool { return seen&a != 0 && seen&b != 0 }
 	switch {
-	case !seen["effect"]:
+	case err != nil:
+		return s, err
+	case seen&effect == 0:
 		return s, errors.New("it has no Effect")
 	case len(s.actions) == 0:
 		return s, errors.New("it has no Action")
-	case seen["action"] && seen["notaction"], seen["resource"] && seen["notresource"], seen["principal"] && seen["notprincipal"]:
+	case both(action, notAction), both(resource, notResource), both(principal, notPrincipal):
 		return s, errors.New("it has an element and the Not of it")
 	case s.notResource && len(s.resources) == 0:
 		return s, errors.New("its NotResource is empty")
@@ -197,26 +229,25 @@ func parseStatement(raw any) (statement, error) {
 	return s, nil
 }
 
-func parsePrincipals(raw any) (*principals, error) {
+func parsePrincipals(raw []byte) (*principals, error) {
 	p := &principals{}
-	if raw == "*" {
-		p.everybody = true
+	if name, ok := stringOf(raw); ok {
+		if name == "*" {
+			p.everybody = true
+		} else {
+			p.aws = []string{name} // an account or ARN without its kind, which AWS takes for kind AWS
+		}
 		return p, nil
 	}
-	if name, ok := raw.(string); ok { // an account or ARN without its kind, which AWS takes for kind AWS
-		p.aws = []string{name}
-		return p, nil
-	}
-	o, ok := raw.(object)
-	if !ok {
+	if raw[0] != '{' {
 		return nil, errors.New(`neither "*" nor names by kind`)
 	}
-	for _, m := range o {
-		names, err := texts(m.value)
+	err := members(raw, func(kind string, value []byte) error {
+		names, err := texts(value)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		switch strings.ToLower(m.name) {
+		switch strings.ToLower(kind) {
 		case "aws":
 			for _, n := range names {
 				if n == "*" {
@@ -232,103 +263,94 @@ func parsePrincipals(raw any) (*principals, error) {
 		case "canonicaluser":
 			p.canonical = append(p.canonical, names...)
 		default:
-			return nil, fmt.Errorf("no kind of principal is called %q", m.name)
+			return fmt.Errorf("no kind of principal is called %q", kind)
 		}
-	}
-	return p, nil
+		return nil
+	})
+	return p, err
 }
 
 // texts returns a string, or a list of strings, as a list. Booleans and numbers, which conditions may hold, are
 // taken as they are written.
-func texts(raw any) ([]string, error) {
-	list, ok := raw.([]any)
-	if !ok {
-		list = []any{raw}
-	}
-	out := make([]string, 0, len(list))
-	for _, v := range list {
-		switch v := v.(type) {
-		case string:
-			out = append(out, v)
-		case json.Number:
-			out = append(out, v.String())
-		case bool:
-			out = append(out, fmt.Sprint(v))
+func texts(raw []byte) ([]string, error) {
+	out := []string{}
+	err := each(raw, 0, func(value []byte) error {
+		s, ok := stringOf(value)
+		switch {
+		case ok:
+		case value[0] == '{' || value[0] == '[' || value[0] == 'n':
+			return errors.New("something stands where a string is wanted")
 		default:
-			return nil, errors.New("something stands where a string is wanted")
+			s = view(value)
 		}
-	}
-	return out, nil
+		out = append(out, s)
+		return nil
+	})
+	return out, err
 }
 
-// object is a JSON object in its order. No two members have one name, whatever the case: which of them counts is
-// not for us to say.
-type object []member
+// errNotThere says that there is neither one of something nor a list of them.
+var errNotThere = errors.New("neither one nor a list")
 
-type member struct {
-	name  string
-	value any
-}
-
-// decode reads one JSON value.
-func decode(text []byte) (any, error) {
-	if err := jscan.Valid(text); err != nil {
-		return nil, err
-	}
-	return decodeValue(bytes.TrimSpace(text), 0)
-}
-
-// decodeValue decodes JSON that is valid.
-func decodeValue(raw []byte, depth int) (any, error) {
-	if depth > maxNesting {
-		return nil, fmt.Errorf("it is nested more than %d levels deep", maxNesting)
+// each visits the elements of a list, or the one value that may stand for a list of one: an object if first is '{', anything
+// if it is 0.
+func each(raw []byte, first byte, visit func(value []byte) error) error {
+	if raw[0] != '[' {
+		if first != 0 && raw[0] != first {
+			return errNotThere
+		}
+		return visit(raw)
 	}
 	var err error
-	switch raw[0] {
-	case '{':
-		var o object
-		var seen map[string]bool // in lower case, of an object with many members
-		jscan.Members(raw, func(name string, value []byte) bool {
-			var twice bool
-			if len(o) < 16 {
-				twice = slices.ContainsFunc(o, func(m member) bool { return strings.EqualFold(m.name, name) })
-			} else {
-				if seen == nil {
-					seen = map[string]bool{}
-					for _, m := range o {
-						seen[strings.ToLower(m.name)] = true
-					}
-				}
-				twice = seen[strings.ToLower(name)]
-				seen[strings.ToLower(name)] = true
-			}
-			if twice {
-				err = fmt.Errorf("%q stands there twice", name)
-				return false
-			}
-			m := member{name: name}
-			m.value, err = decodeValue(value, depth+1)
-			o = append(o, m)
-			return err == nil
-		})
-		return o, err
-	case '[':
-		list := []any{}
-		jscan.Elements(raw, func(value []byte) bool {
-			var v any
-			v, err = decodeValue(value, depth+1)
-			list = append(list, v)
-			return err == nil
-		})
-		return list, err
-	case '"':
-		s, _ := jscan.IsString(raw)
-		return s, nil
-	case 't', 'f':
-		return raw[0] == 't', nil
-	case 'n':
-		return nil, nil
-	default:
-		return json.Number(raw), nil
-	}
+	jscan.Elements(raw, func(value []byte) bool {
+		err = visit(value)
+		return err == nil
+	})
+	return err
 }
+
+// members visits the members of an object. No two may have one name, whatever the case: which of them counts is not for us
+// to say.
+func members(raw []byte, visit func(name string, value []byte) error) error {
+	if raw[0] != '{' {
+		return errors.New("it is no object")
+	}
+	const few = 16
+	var names [few]string
+	var many map[string]bool // in lower case
+	n := 0
+	var err error
+	jscan.RawMembers(raw, func(key, value []byte) bool {
+		name := view(key)
+		twice := slices.ContainsFunc(names[:min(n, few)], func(other string) bool { return strings.EqualFold(other, name) })
+		if n < few {
+			names[n] = name
+		} else {
+			if many == nil {
+				many = map[string]bool{}
+			}
+			low := strings.ToLower(name)
+			twice = twice || many[low]
+			many[low] = true
+		}
+		n++
+		if twice {
+			err = fmt.Errorf("%q stands there twice", name)
+			return false
+		}
+		err = visit(name, value)
+		return err == nil
+	})
+	return err
+}
+
+// stringOf returns the text of a JSON string.
+func stringOf(raw []byte) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	return view(jscan.Unquote(raw[1 : len(raw)-1])), true
+}
+
+// view is b as a string, without copying it: nobody writes to the text of a policy.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // see above

@@ -181,7 +181,7 @@ func TestPolicyThatCannotBeRead(t *testing.T) {
 		{"an operator of its own", `{"Statement": {"Effect": "Allow", "Action": "s3:*", "Condition": {"StringMatches": {"aws:SourceVpc": "vpc-1"}}}}`, `no condition operator is called "StringMatches"`},
 		{"a set operator of its own", `{"Statement": {"Effect": "Allow", "Action": "s3:*", "Condition": {"ForSome:StringLike": {"aws:SourceVpc": "vpc-1"}}}}`, `no condition operator is called "ForSome:StringLike"`},
 		{"a kind of principal of its own", `{"Statement": {"Effect": "Allow", "Action": "s3:*", "Principal": {"Azure": "x"}}}`, `no kind of principal is called "Azure"`},
-		{"too deep", strings.Repeat("[", 40) + strings.Repeat("]", 40), "it is nested more than 16 levels deep"},
+		{"lists within each other", strings.Repeat("[", 40) + strings.Repeat("]", 40), "it is no object"},
 		{"a text after it", `{"Statement": []} x`, "expected the end of the value"},
 		{"too long", `{"Statement": "` + strings.Repeat("x", MaxBytes) + `"}`, "it is longer than 65536 bytes"},
 	} {

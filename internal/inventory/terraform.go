@@ -60,7 +60,7 @@ func (r *Reader) terraform(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 			return
 		}
 		if mask := plan.raw(c, "change.after_unknown"); bytes.Contains(mask, []byte("true")) {
-			doc.Body = withUnknowns(doc.Body)
+			doc.Body = withUnknowns(doc.Body, plan.raw(c, "change.after"), mask)
 			if !r.scan(plan, c, doc, doc.Body) {
 				return
 			}
@@ -70,66 +70,93 @@ func (r *Reader) terraform(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 }
 
 // withUnknowns returns an element of resource_changes with every value that is known only after apply marked in its
-// place, so that lists and records are known to hold something that nobody knows.
-func withUnknowns(body []byte) []byte {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var res map[string]any
-	if d.Decode(&res) != nil {
-		return body
-	}
-	change := object(res["change"])
-	if change == nil {
-		return body
-	}
-	change["after"] = marked(change["after"], change["after_unknown"])
-	out, err := json.Marshal(res)
-	if err != nil {
-		return body
-	}
-	return out
+// place, so that lists and records are known to hold something that nobody knows. after is the value of change.after in it.
+func withUnknowns(body, after, mask []byte) []byte {
+	from := cap(body) - cap(after) // where it lies: it is a piece of body
+	out := append(make([]byte, 0, len(body)+len(mask)), body[:from]...)
+	return append(marked(out, after, mask), body[from+len(after):]...)
 }
 
-// marked lays a mask of what is unknown over a value.
-func marked(v, mask any) any {
-	switch mask := mask.(type) {
-	case bool:
-		if mask {
-			return openValue()
+const openText = `{"` + unresolved + `":"unresolved"}`
+
+// marked appends a value over which a mask of what is unknown is laid: true for a value, or the like in its elements and
+// members. It appends nothing where there is no value and nothing unknown.
+func marked(out, v, mask []byte) []byte {
+	switch {
+	case string(mask) == "true":
+		return append(out, openText...)
+	case len(mask) == 0 || mask[0] != '{' && mask[0] != '[', !jscan.IsNull(v) && v[0] != mask[0], !bytes.Contains(mask, []byte("true")):
+		return append(out, v...)
+	}
+	begin := len(out)
+	out = append(out, mask[0])
+	next := func(name string) int {
+		at := len(out)
+		if at > begin+1 {
+			out = append(out, ',')
 		}
-	case map[string]any:
-		m, ok := v.(map[string]any)
-		if v != nil && !ok {
-			return v
+		if mask[0] == '{' {
+			out = append(appendJSONText(out, name), ':')
 		}
-		for k, inner := range mask {
-			if got := marked(m[k], inner); got != nil {
-				if m == nil {
-					m = map[string]any{}
-				}
-				m[k] = got
+		return at
+	}
+	if mask[0] == '[' {
+		masks := [][]byte{}
+		jscan.Elements(mask, func(m []byte) bool { masks = append(masks, m); return true })
+		jscan.Elements(v, func(e []byte) bool {
+			var m []byte
+			if len(masks) > 0 {
+				m, masks = masks[0], masks[1:]
+			}
+			next("")
+			out = marked(out, e, m)
+			return true
+		})
+		for _, m := range masks {
+			at := next("")
+			value := len(out)
+			if out = marked(out, nil, m); len(out) == value {
+				out = out[:at]
 			}
 		}
-		if m != nil {
-			return m
+		return ending(out, begin, v, ']')
+	}
+	masks, there := map[string][]byte{}, map[string]bool{}
+	jscan.Members(mask, func(k string, m []byte) bool { masks[k] = m; return true })
+	jscan.Members(v, func(k string, e []byte) bool {
+		next(k)
+		out = marked(out, e, masks[k])
+		there[k] = true
+		return true
+	})
+	for _, k := range slices.Sorted(maps.Keys(masks)) {
+		if there[k] {
+			continue
 		}
-	case []any:
-		list, ok := v.([]any)
-		if v != nil && !ok {
-			return v
-		}
-		for i, inner := range mask {
-			if i < len(list) {
-				list[i] = marked(list[i], inner)
-			} else if got := marked(nil, inner); got != nil {
-				list = append(list, got)
-			}
-		}
-		if list != nil {
-			return list
+		at := next(k)
+		value := len(out)
+		if out = marked(out, nil, masks[k]); len(out) == value {
+			out = out[:at]
 		}
 	}
-	return v
+	return ending(out, begin, v, '}')
+}
+
+// ending ends a list or an object, or leaves what was there if that is null or nothing, and nothing in it is unknown.
+func ending(out []byte, begin int, v []byte, bracket byte) []byte {
+	if len(out) == begin+1 && jscan.IsNull(v) {
+		return append(out[:begin], v...)
+	}
+	return append(out, bracket)
+}
+
+// appendJSONText appends a text as JSON has it.
+func appendJSONText(out []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return append(out, `""`...) // a string has its JSON
+	}
+	return append(out, text...)
 }
 
 func (r *Reader) terraformResource(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, address, typ, name string, rank rank) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/demarc/demarc"
 )
@@ -44,6 +45,14 @@ type Bar struct {
 	Total    int
 	Segments []Segment
 	Text     string // what it shows, in words
+	Edge     Edge   // the zero Edge in a bar that stands alone
+}
+
+// Edge is the piece of the demarcation line that runs through a bar: what others hold alone is left of X, what is yours, with
+// what is shared, right of it. Above is the X of the bar above, which it comes from. Both are percent of the bar.
+type Edge struct {
+	X, Above float64
+	Drawn    bool
 }
 
 // Segment is a piece of a Bar. X and Width are percent of the bar.
@@ -92,6 +101,9 @@ func (t Tallies) Bar() Bar {
 	var words []string
 	x := 0.0
 	for _, h := range side {
+		if h == demarc.HeldShared {
+			b.Edge.X = x
+		}
 		var tones []string
 		sum := 0
 		for _, tone := range Tones {
@@ -148,12 +160,13 @@ func HolderBar(counts map[demarc.Holder]int) Bar {
 	return b
 }
 
-// Series is a curve over scans.
+// Series is a curve over time.
 type Series struct {
 	Points []SeriesPoint
-	Max    int
+	Max    int    // at the top
 	Path   string // of the curve, in a box of 1000 by 200
 	Area   string // below it
+	Dots   string // at each point
 	Text   string
 }
 
@@ -161,32 +174,58 @@ type Series struct {
 type SeriesPoint struct {
 	X, Y  float64
 	Value int
-	Label string
 }
 
-// NewSeries draws values over their scans; scale is the value at the top, and labels are one for each.
-func NewSeries(values []int, labels []string, scale int) Series {
-	s := Series{Max: max(scale, 1)}
-	var path strings.Builder
+// NewSeries draws values, each at its time, the earliest first. What lies below 0 of the scale is not to be had; its top is
+// the next round number, and no more than most unless that is 0.
+func NewSeries(at []time.Time, values []int, most int) Series {
+	s := Series{Max: 1}
+	if len(values) == 0 {
+		return s
+	}
+	if top := slices.Max(values); top > 0 {
+		s.Max = roundUp(top + top/10 + 1) // so that the curve keeps off the top
+	}
+	if most > 0 {
+		s.Max = min(s.Max, most)
+	}
+	span := at[len(at)-1].Sub(at[0])
+	var path, dots strings.Builder
 	for i, v := range values {
 		x := 500.0
-		if len(values) > 1 {
-			x = 1000 * float64(i) / float64(len(values)-1)
+		if span > 0 {
+			x = 1000 * float64(at[i].Sub(at[0])) / float64(span)
 		}
 		y := 200 - 190*float64(v)/float64(s.Max)
-		s.Points = append(s.Points, SeriesPoint{X: x, Y: y, Value: v, Label: labels[i]})
+		s.Points = append(s.Points, SeriesPoint{X: x, Y: y, Value: v})
 		op := "L"
 		if i == 0 {
 			op = "M"
 		}
 		fmt.Fprintf(&path, "%s%.1f %.1f", op, x, y)
+		fmt.Fprintf(&dots, "M%.1f %.1fh0", x, y)
 	}
 	s.Path = path.String()
+	if len(s.Points) <= maxDots {
+		s.Dots = dots.String()
+	}
 	if n := len(s.Points); n > 1 {
 		s.Area = fmt.Sprintf("%sL%.1f 200L%.1f 200Z", s.Path, s.Points[n-1].X, s.Points[0].X)
 	}
-	if n := len(values); n > 0 {
-		s.Text = fmt.Sprintf("from %s to %s over %s; highest %s", Number(values[0]), Number(values[n-1]), Count(n, "scan", "scans"), Number(slices.Max(values)))
-	}
+	s.Text = fmt.Sprintf("from %s to %s over %s; highest %s", Number(values[0]), Number(values[len(values)-1]), Count(len(values), "scan", "scans"), Number(slices.Max(values)))
 	return s
+}
+
+// maxDots is how many points are told apart; more are a curve.
+const maxDots = 40
+
+// roundUp returns the first of 1, 2, 5, 10, 20, 50, ... that is not less than n.
+func roundUp(n int) int {
+	for unit := 1; ; unit *= 10 {
+		for _, step := range []int{1, 2, 5} {
+			if step*unit >= n {
+				return step * unit
+			}
+		}
+	}
 }

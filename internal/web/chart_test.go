@@ -2,6 +2,7 @@ package web
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,7 +42,48 @@ func TestBarIsWhole(t *testing.T) {
 		if bar.Text == "" {
 			t.Fatal("no words for it")
 		}
+		for _, s := range bar.Segments {
+			if yours := s.Holder == demarc.HeldShared || s.Holder == demarc.HeldByCustomer; yours != (s.X+s.Width/2 > bar.Edge.X) {
+				t.Fatalf("%+v is on the wrong side of the line at %f", s, bar.Edge.X)
+			}
+		}
 	})
+}
+
+// A curve has its points at their times, and its top is a round number that they keep off.
+func TestSeries(t *testing.T) {
+	day := func(n int) time.Time { return time.Date(2026, 11, n, 0, 0, 0, 0, time.UTC) }
+	s := NewSeries([]time.Time{day(1), day(2), day(11)}, []int{100, 150, 180}, 0)
+	if s.Max != 200 || s.Points[1].X != 100 || s.Points[2].X != 1000 || s.Points[2].Y != 200-190*.9 {
+		t.Errorf("%+v", s)
+	}
+	if s := NewSeries([]time.Time{day(1)}, []int{99}, 100); s.Max != 100 || s.Area != "" {
+		t.Errorf("%+v", s)
+	}
+	if s := NewSeries(nil, nil, 100); s.Path != "" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The line goes down a column from bar to bar, and over what does not apply.
+func TestTheLineGoesDownAColumn(t *testing.T) {
+	cell := func(duty demarc.DutyID, h demarc.Holder, n int) demarc.LineCell {
+		return demarc.LineCell{Duty: duty, Holder: h, State: demarc.Unverified, Count: n}
+	}
+	p := NewPivot(demarc.Line{Columns: []demarc.LineColumn{{Value: "aws", Resources: 4}, {Value: "gcp"}}, Cells: []demarc.LineCell{
+		cell("application.code", demarc.HeldByCustomer, 4), cell("guest.patching", demarc.HeldByProvider, 1), cell("guest.patching", demarc.HeldShared, 3), cell("facility.access", demarc.HeldByProvider, 4),
+	}})
+	p.Draw(false)
+	var got []Edge
+	for _, l := range p.Layers {
+		if l.Bars[1].Edge.Drawn {
+			t.Errorf("a line where nothing is: %+v", l.Bars[1])
+		}
+		got = append(got, l.Bars[0].Edge)
+	}
+	if want := []Edge{{0, 0, true}, {25, 0, true}, {100, 25, true}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }
 
 func TestNumbersAsPeopleReadThem(t *testing.T) {

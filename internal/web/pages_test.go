@@ -43,7 +43,7 @@ const nasty = `"><script>alert(1)</script>`
 // planted makes an estate of two databases and a bucket: one database patches itself, the other does not.
 func planted() *webtest.Memory {
 	finished := now.Add(-3 * time.Hour)
-	m := &webtest.Memory{Of: demarc.Scan{ID: 7, Organization: "Northwind", Finished: finished, AsOf: now.Truncate(24 * time.Hour), Catalog: "c0ffee", Resources: 3, Documents: 4, Sources: []demarc.SourceStatus{{Name: "aws-shop", Complete: false, Documents: 4, Resources: 3, Problems: 1, Message: "access denied"}}}}
+	m := &webtest.Memory{Of: demarc.Scan{ID: 7, Organization: "Northwind", Finished: finished, AsOf: now.Truncate(24 * time.Hour), Catalog: "c0ffee", Resources: 3, Moves: 1, Documents: 4, Sources: []demarc.SourceStatus{{Name: "aws-shop", Complete: false, Documents: 4, Resources: 3, Problems: 1, Message: "access denied"}}}}
 	m.Listed = []demarc.Answer{
 		database("arn:aws:rds:eu-west-1:111122223333:db:orders", "orders", demarc.HeldByProvider),
 		database("arn:aws:rds:eu-west-1:111122223333:db:ledger", "ledger", demarc.HeldByCustomer),
@@ -256,15 +256,17 @@ var pages = []struct{ path, selector, want string }{
 	{"/resources", "tbody tr", "ledger"},
 	{"/resources?holder=customer&layer=runtime", ".pager", "1 of 1 shown"},
 	{"/resources?group=service", "tbody tr", "Amazon RDS 2"},
-	{"/resource?id=" + ledger, ".stack tr", "Engine patching Yours Y Yours: failing Minor upgrades are off. auto_minor_upgrade = false"},
+	{"/resource?id=" + ledger, ".stack tr", "Engine patching Yours You Yours: failing Minor upgrades are off. auto_minor_upgrade = false"},
 	{"/resource?id=" + ledger, ".stack", "Guards the doors."},
+	{"/resource?id=" + ledger, ".glance tr", "Layer facility provider 1 assured 1 aws"},
 	{"/resource?id=" + ledger, "section", "password set"},
 	{"/resource?id=" + ledger + "&set=auto_minor_upgrade&to=true", "[role=status] tbody tr", "Engine patching Y Yours failing P Provider unassured"},
 	{"/gaps", "tbody tr", "High Engine patching"},
 	{"/gaps?view=each", "tbody tr", "Policy lets no stranger in"},
 	{"/gaps?view=each", "tbody tr", "3 hours"},
 	{"/gaps?gap=blind", ".tabs [aria-current]", "Blind 1"},
-	{"/moves", "tbody tr", "Engine patching Amazon RDS P Provider → Y Yours"},
+	{"/moves", "tbody tr", "P Provider → Y Yours more of it is yours now a setting changed Engine patching 1 Amazon RDS 1"},
+	{"/moves", ".ticks li", "Scan 7 ↑ 1"},
 	{"/moves?view=each", "tbody tr", "auto_minor_upgrade: true → false"},
 	{"/assumptions", "tbody tr", "Engine patching runtime.engine-patching Amazon RDS P Provider Y Yours Minor upgrades are off."},
 	{"/parties", "tbody tr", "soc NW-1"},

@@ -74,3 +74,31 @@ func NewPivot(l demarc.Line) Pivot {
 	}
 	return p
 }
+
+// Draw leads the line down each column, through the layers alone or through their duties too. Where nothing applies, it goes on
+// below.
+func (p *Pivot) Draw(duties bool) {
+	above := make([]*Bar, len(p.Columns))
+	through := func(bars []Bar) {
+		for i := range bars {
+			b := &bars[i]
+			if b.Total == 0 {
+				continue
+			}
+			b.Edge.Drawn, b.Edge.Above = true, b.Edge.X
+			if above[i] != nil {
+				b.Edge.Above = above[i].Edge.X
+			}
+			above[i] = b
+		}
+	}
+	for i := range p.Layers {
+		through(p.Layers[i].Bars)
+		if !duties {
+			continue
+		}
+		for j := range p.Layers[i].Duties {
+			through(p.Layers[i].Duties[j].Bars)
+		}
+	}
+}

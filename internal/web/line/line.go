@@ -64,6 +64,7 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 		return nil, err
 	}
 	d := data{Pivot: web.NewPivot(line), By: demarc.Dimension(by), Rows: rows}
+	d.Draw(rows == "duties")
 	if d.More > 0 && n < most {
 		d.Wider = r.With("columns", most)
 	}

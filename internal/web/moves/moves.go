@@ -4,7 +4,7 @@ package moves
 import (
 	"context"
 	"embed"
-	"slices"
+	"fmt"
 	"time"
 
 	"github.com/demarc/demarc"
@@ -36,17 +36,13 @@ type data struct {
 	View   string
 	Views  []web.Tab
 	Sinces []web.Tab
-	Days   []day
+	Times  []scan
+	Tide   tide
+	Older  int // scans with moves that are not shown
 	List   demarc.Paged[demarc.Move]
 	Each   []dayOfMoves
 	ToUs   int // resources and duties that came to the organization
 	Away   int
-}
-
-type day struct {
-	At     time.Time
-	Scan   demarc.ScanID
-	Groups []demarc.MoveGroup
 }
 
 type dayOfMoves struct {
@@ -97,24 +93,52 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 		}
 		return web.View{Title: "Moves", Section: "moves", Template: page, Data: d}, nil
 	}
-	groups, err := p.Reader.MoveGroups(r.Context(), r.At.Organization, r.Filter, period)
-	if err != nil {
+	if d.Times, d.Older, err = p.times(r, period); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(groups, func(a, b demarc.MoveGroup) int { return b.FirstSeen.At.Compare(a.FirstSeen.At) })
-	for _, g := range groups {
-		if n := len(d.Days); n == 0 || d.Days[n-1].Scan != g.FirstSeen.Scan {
-			d.Days = append(d.Days, day{At: g.FirstSeen.At, Scan: g.FirstSeen.Scan})
-		}
-		last := &d.Days[len(d.Days)-1]
-		last.Groups = append(last.Groups, g)
-		if g.ToUs {
-			d.ToUs += g.Count
-		} else {
-			d.Away += g.Count
-		}
+	for _, s := range d.Times {
+		d.ToUs += s.ToUs
+		d.Away += s.Away
 	}
+	d.Tide = newTide(d.Times, func(id demarc.ScanID) string { return fmt.Sprintf("#scan-%d", id) })
 	return web.View{Title: "Moves", Section: "moves", Template: page, Data: d}, nil
+}
+
+// maxTimes is how many scans are shown, the newest.
+const maxTimes = 8
+
+// times returns what moved at each scan of a period, the newest first, and how many more scans there are with moves.
+func (p Page) times(r *web.Request, period demarc.Period) (out []scan, older int, err error) {
+	scans, err := r.Scans()
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, s := range scans {
+		if s.Moves == 0 || s.ID > r.Scan.ID || s.Finished.Before(period.Since) {
+			continue
+		}
+		if len(out) == maxTimes {
+			older++
+			continue
+		}
+		groups, err := p.Reader.MoveGroups(r.Context(), r.At.Organization, r.Filter, demarc.Period{Since: s.Finished, Until: s.Finished})
+		if err != nil {
+			return nil, 0, err
+		}
+		if len(groups) == 0 {
+			continue
+		}
+		t := scan{Scan: s, Shifts: shifts(groups)}
+		for _, g := range groups {
+			if g.ToUs {
+				t.ToUs += g.Count
+			} else {
+				t.Away += g.Count
+			}
+		}
+		out = append(out, t)
+	}
+	return out, older, nil
 }
 
 // Cause says what moved a duty, in words.

@@ -5,7 +5,6 @@ package overview
 import (
 	"context"
 	"embed"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -109,6 +108,7 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 	wait.Go(func() error {
 		line, err := p.Lines.Line(ctx, r.At, r.Filter, demarc.ByProvider, topColumns)
 		d.Pivot = web.NewPivot(line)
+		d.Pivot.Draw(false)
 		return err
 	})
 	wait.Go(func() error {
@@ -143,8 +143,7 @@ func top[T any](list []T, n int) ([]T, int) {
 func newTrend(points []demarc.TrendPoint) trend {
 	t := trend{Points: points}
 	var proven, gaps, resources []int
-	var labels []string
-	most, many := 0, 0
+	var at []time.Time
 	for _, p := range points {
 		open := 0
 		for _, n := range p.Gaps {
@@ -153,10 +152,9 @@ func newTrend(points []demarc.TrendPoint) trend {
 		proven = append(proven, p.Yours.Percent())
 		gaps = append(gaps, open)
 		resources = append(resources, p.Resources)
-		most, many = max(most, open), max(many, p.Resources)
-		labels = append(labels, "scan "+strconv.FormatInt(int64(p.Scan), 10))
+		at = append(at, p.At)
 	}
-	t.Proven, t.Gaps, t.Count = web.NewSeries(proven, labels, 100), web.NewSeries(gaps, labels, most), web.NewSeries(resources, labels, many)
+	t.Proven, t.Gaps, t.Count = web.NewSeries(at, proven, 100), web.NewSeries(at, gaps, 0), web.NewSeries(at, resources, 0)
 	return t
 }
 

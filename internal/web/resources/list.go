@@ -109,6 +109,23 @@ func (listData) Open(gaps map[demarc.Gap]int) int {
 	return n
 }
 
+// told is how many duties have a gap.
+type told struct {
+	Gap demarc.Gap
+	N   int
+}
+
+// Told lists the gaps, the worst first, without those that are there because nobody has looked or said anything yet.
+func (listData) Told(gaps map[demarc.Gap]int) []told {
+	var out []told
+	for _, g := range demarc.Gaps {
+		if n := gaps[g]; n > 0 && g != demarc.GapUnverified && g != demarc.GapUnaccepted {
+			out = append(out, told{g, n})
+		}
+	}
+	return out
+}
+
 // all calls f for every resource of the list.
 func (p Page) all(ctx context.Context, r *web.Request, f func(*demarc.StoredResource) error) error {
 	order, err := r.Choice("sort", orders...)

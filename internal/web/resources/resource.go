@@ -53,13 +53,14 @@ type resourceData struct {
 	Versions []demarc.Version
 	Settings []settingRow
 	WhatIf   *whatIf
-	Bar      web.Bar
 	checks   map[string]Check
 }
 
 type layer struct {
-	Layer  demarc.Layer
-	Duties []row
+	Layer   demarc.Layer
+	Duties  []row
+	Bar     web.Bar
+	Parties []demarc.Party // who holds a part of it, each once
 }
 
 // row is one duty of the stack, with its piece of the line.
@@ -76,6 +77,8 @@ type Stair struct {
 	First          bool
 	Left, Right    demarc.Holder // "" for nothing there
 	LeftTone, Tone web.Tone
+	LeftName       string // who is there, as far as there is room
+	RightName      string
 }
 
 type settingRow struct {
@@ -125,7 +128,7 @@ func (p Page) resource(r *web.Request) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := resourceData{StoredAnswer: a, Title: a.Name, checks: map[string]Check{}, Bar: web.HolderBar(a.Holders)}
+	d := resourceData{StoredAnswer: a, Title: a.Name, checks: map[string]Check{}}
 	if d.Title == "" {
 		d.Title = string(a.ID)
 	}
@@ -135,7 +138,7 @@ func (p Page) resource(r *web.Request) (web.Response, error) {
 	for _, c := range p.Explainer.Checks(a.Service) {
 		d.checks[c.ID] = c
 	}
-	d.stack()
+	d.stack(r.Provider)
 	for _, s := range p.Explainer.Settings(a.Service) {
 		f, ok := a.Answer.Fact(s.Name)
 		d.Settings = append(d.Settings, settingRow{Setting: s, Fact: f, Known: ok})
@@ -158,13 +161,13 @@ func (p Page) whatIf(r *web.Request, a *demarc.StoredAnswer, name, value string)
 		if x.Holder == y.Holder && x.State == y.State && slices.Equal(x.Parties, y.Parties) {
 			continue
 		}
-		w.Changes = append(w.Changes, change{Duty: x.Duty, Is: x, Then: y, Because: ground(&y)})
+		w.Changes = append(w.Changes, change{Duty: x.Duty, Is: x, Then: y, Because: y.Ground()})
 	}
 	return w
 }
 
 // stack turns the duties into layers, from the top of the stack to its ground, and draws the line through them.
-func (d *resourceData) stack() {
+func (d *resourceData) stack(title func(party any) string) {
 	by := map[demarc.Layer][]row{}
 	for duty := range d.Answer.Duties {
 		switch gap := duty.Gap(); {
@@ -175,20 +178,37 @@ func (d *resourceData) stack() {
 		case gap != "":
 			d.Open = append(d.Open, *duty)
 		}
-		by[duty.Duty.Layer()] = append(by[duty.Duty.Layer()], row{DutyAnswer: *duty, Ground: ground(duty), Facts: d.Answer.Because(duty)})
+		by[duty.Duty.Layer()] = append(by[duty.Duty.Layer()], row{DutyAnswer: *duty, Ground: duty.Ground(), Facts: d.Answer.Because(duty)})
 	}
 	slices.SortStableFunc(d.Open, func(a, b demarc.DutyAnswer) int { return int(b.Severity()) - int(a.Severity()) })
 	before, first := 0.0, true
+	above := -1.0
 	for _, l := range slices.Backward(demarc.Layers) {
 		rows := by[l]
 		if rows == nil {
 			continue
 		}
+		held := layer{Layer: l, Duties: rows}
+		tallies := web.Tallies{}
 		for i := range rows {
-			rows[i].Stair = stair(&rows[i].DutyAnswer, before, first)
-			before, first = rows[i].X, false
+			x := &rows[i]
+			x.Stair = stair(&x.DutyAnswer, before, first)
+			x.name(x.Parties, title)
+			before, first = x.X, false
+			tallies.Add(x.Holder, x.Tone, 1)
+			for _, p := range x.Parties {
+				if !slices.Contains(held.Parties, p) {
+					held.Parties = append(held.Parties, p)
+				}
+			}
 		}
-		d.Layers = append(d.Layers, layer{Layer: l, Duties: rows})
+		held.Bar = tallies.Bar()
+		held.Bar.Edge.Drawn = true
+		if held.Bar.Edge.Above = above; above < 0 {
+			held.Bar.Edge.Above = held.Bar.Edge.X
+		}
+		above = held.Bar.Edge.X
+		d.Layers = append(d.Layers, held)
 	}
 }
 
@@ -215,6 +235,33 @@ func stair(d *demarc.DutyAnswer, before float64, first bool) Stair {
 	return s
 }
 
+// name writes the parties into the picture: by title where there is room, else by id, else by the letter of the holder.
+func (s *Stair) name(parties []demarc.Party, title func(party any) string) {
+	const all, half = 28, 13 // characters
+	room := all
+	if s.Left != "" && s.Right != "" {
+		room = half
+	}
+	for _, p := range parties {
+		name, to := title(p), &s.LeftName
+		switch {
+		case p == demarc.Self:
+			name, to = "You", &s.RightName
+		case p == demarc.Nobody:
+			name = "Nobody"
+		case len(name) > room:
+			name = string(p)
+		}
+		switch joined := *to + ", " + name; {
+		case len(name) > room:
+		case *to == "":
+			*to = name
+		case len(joined) <= room:
+			*to = joined
+		}
+	}
+}
+
 // From is where the horizontal piece of the line begins, To where it ends.
 func (s Stair) From() float64 { return min(s.X, s.Before) }
 
@@ -229,16 +276,6 @@ func (s Stair) LeftMiddle() float64 { return s.X / 2 }
 
 // RightMiddle is the middle of what is right of the line.
 func (s Stair) RightMiddle() float64 { return s.X + s.Rest()/2 }
-
-// ground is why a duty is held as it is, in a sentence: what the last step says.
-func ground(d *demarc.DutyAnswer) string {
-	for _, b := range slices.Backward(d.Basis) {
-		if b.Because != "" {
-			return b.Because
-		}
-	}
-	return d.Why
-}
 
 // Last is the last step of the basis.
 func (r row) Last() demarc.Basis {

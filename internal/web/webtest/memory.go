@@ -381,10 +381,11 @@ func (m *Memory) BlindSpots(_ context.Context, _ demarc.At, f demarc.Filter) ([]
 }
 
 // Moves lists what a test says.
-func (m *Memory) Moves(_ context.Context, _ string, f demarc.Filter, _ demarc.Period, page demarc.Page) (demarc.Paged[demarc.Move], error) {
+func (m *Memory) Moves(_ context.Context, _ string, f demarc.Filter, period demarc.Period, page demarc.Page) (demarc.Paged[demarc.Move], error) {
 	var out []demarc.Move
 	for i := range m.Moved {
-		if f.MatchResource(&m.Moved[i].Resource) {
+		at := m.Moved[i].FirstSeen.At
+		if f.MatchResource(&m.Moved[i].Resource) && !at.Before(period.Since) && (period.Until.IsZero() || !at.After(period.Until)) {
 			out = append(out, m.Moved[i])
 		}
 	}

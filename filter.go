@@ -33,6 +33,7 @@ type Filter struct {
 	Text       string // each of its words is somewhere in id, name or tags, whatever the case
 	Implied    Choice // named by others, but not delivered itself
 	Stale      Choice // its place was not looked at by the scan; what is shown is older
+	Exposures  []Exposure
 
 	// Of one and the same duty.
 	Layers   []Layer
@@ -119,6 +120,7 @@ var FilterKeys = []FilterKey{
 	},
 	choice("implied", "only named by others", false, func(f *Filter) *Choice { return &f.Implied }),
 	choice("stale", "not looked at by the scan", false, func(f *Filter) *Choice { return &f.Stale }),
+	list("exposure", "whether the internet reaches it", texts(Exposures), func(f *Filter) *[]Exposure { return &f.Exposures }),
 	ofDuty(list("layer", "layer of the stack", texts(Layers), func(f *Filter) *[]Layer { return &f.Layers })),
 	ofDuty(FilterKey{
 		Key: "duty", About: "duty, or a glob such as network.*",
@@ -387,11 +389,16 @@ func quote(s string) string {
 }
 
 // MatchResource reports whether r is one that f wants, as far as a resource itself can tell: not what is asked of duties,
-// nor the archetype, nor whether it is stale.
+// nor the archetype, the exposure, or whether it is stale.
 func (f *Filter) MatchResource(r *Resource) bool {
 	return among(f.IDs, r.ID) && among(f.Names, r.Name) && among(f.Providers, r.Provider) && among(f.Sources, r.Source) &&
 		among(f.Accounts, r.Account) && among(f.Regions, r.Region) && among(f.Models, r.Model) && f.matchService(r.Service) &&
 		among(f.Types, r.Type) && f.Implied.Allows(r.Implied) && f.matchTags(r.Tags) && f.matchText(r)
+}
+
+// MatchExposure reports whether f wants resources with these answers, as far as it asks for their exposure.
+func (f *Filter) MatchExposure(s *Standing) bool {
+	return len(f.Exposures) == 0 || slices.Contains(f.Exposures, s.Exposure())
 }
 
 func among[T comparable](list []T, v T) bool { return len(list) == 0 || slices.Contains(list, v) }

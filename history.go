@@ -115,9 +115,10 @@ type StoredResource struct {
 	LastSeen  Moment         `json:"last_seen"`
 	Stale     bool           `json:"stale,omitempty"`
 	Gone      bool           `json:"gone,omitempty"` // a later scan looked at its place and did not find it
-	Worst     Severity       `json:"worst"`          // of its gaps; informational for none
-	Gaps      map[Gap]int    `json:"gaps"`           // duties, by their worst gap
-	Holders   map[Holder]int `json:"holders"`        // duties that apply
+	Exposure  Exposure       `json:"exposure"`
+	Worst     Severity       `json:"worst"`   // of its gaps; informational for none
+	Gaps      map[Gap]int    `json:"gaps"`    // duties, by their worst gap
+	Holders   map[Holder]int `json:"holders"` // duties that apply
 }
 
 // StoredAnswer is everything that a store knows of one resource at one scan.
@@ -213,6 +214,7 @@ type Finding struct {
 	Believed  Holder   `json:"believed,omitempty"`
 	Missing   []string `json:"missing,omitempty"` // facts that nobody could read
 	Because   string   `json:"because"`           // why the duty is held as it is
+	Exposure  Exposure `json:"exposure"`          // of the resource
 	Team      string   `json:"team,omitempty"`
 	FirstSeen Moment   `json:"first_seen"`
 	LastSeen  Moment   `json:"last_seen"`         // the last scan that looked and found it
@@ -236,6 +238,7 @@ type FindingGroup struct {
 	Service  ServiceID    `json:"service"`
 	Check    string       `json:"check,omitempty"`
 	Count    int          `json:"resources"`
+	Exposed  int          `json:"exposed"` // of them, those that the internet reaches
 	Examples []ResourceID `json:"examples"`
 }
 

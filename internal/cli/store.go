@@ -137,7 +137,7 @@ func (r *run) Answers() iter.Seq[*demarc.Answer] {
 	if r.stored == nil {
 		return func(yield func(*demarc.Answer) bool) {
 			for answer := range r.Result.Answers() {
-				if r.filter.MatchResource(&answer.Resource) && !yield(answer) {
+				if r.filter.MatchResource(&answer.Resource) && r.filter.MatchExposure(answer.Standing) && !yield(answer) {
 					return
 				}
 			}

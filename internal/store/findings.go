@@ -392,7 +392,7 @@ func (n *snapshot) finding(pos int, x *row, g *gapAt) demarc.Finding {
 	d := &g.out.answer
 	out := demarc.Finding{
 		Resource: n.view.places[p].of(x), Duty: d.Duty, Gap: g.of.gap, Check: g.of.check, Severity: g.of.severity, Holder: d.Holder, State: d.State, Believed: d.Believed,
-		Missing: d.Verdict.Missing, Because: d.Ground(), Team: d.Team, FirstSeen: n.moment(g.first), LastSeen: n.moment(int64(n.scan.ID)),
+		Missing: d.Verdict.Missing, Because: d.Ground(), Exposure: n.exposure(n.standings[pos]), Team: d.Team, FirstSeen: n.moment(g.first), LastSeen: n.moment(int64(n.scan.ID)),
 	}
 	if since := n.stale[p]; since != 0 {
 		out.Stale, out.LastSeen = true, n.before(since)
@@ -426,7 +426,7 @@ func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filt
 	}
 	v := s.vocabulary(n.org)
 	var shown []resolved
-	byText := len(f.IDs)+len(f.Names)+len(f.Tags) > 0 || f.Text != ""
+	byText := len(f.IDs)+len(f.Names)+len(f.Tags)+len(f.Exposures) > 0 || f.Text != ""
 	rows, err := s.read.QueryContext(ctx, `SELECT id, resource, rid, place, outcome, gap, check_id, severity, first, last, resolved FROM findings WHERE organization = $1 AND resolved <= $2 ORDER BY resolved DESC, id DESC`, n.org, int64(n.scan.ID))
 	var all []resolved
 	err = each(rows, err, func(r *sql.Rows) error {
@@ -481,7 +481,7 @@ func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filt
 		d := &x.out.answer
 		finding := demarc.Finding{
 			Resource: n.view.places[x.place].of(&version), Duty: d.Duty, Gap: x.of.gap, Check: x.of.check, Severity: x.of.severity, Holder: d.Holder, State: d.State, Believed: d.Believed,
-			Missing: d.Verdict.Missing, Because: d.Ground(), Team: d.Team, FirstSeen: n.moment(x.first), LastSeen: n.moment(x.last), Resolved: n.moment(x.resolved),
+			Missing: d.Verdict.Missing, Because: d.Ground(), Exposure: s.exposureOfRow(n, &version), Team: d.Team, FirstSeen: n.moment(x.first), LastSeen: n.moment(x.last), Resolved: n.moment(x.resolved),
 		}
 		finding.Resource.ID = demarc.ResourceID(x.resource)
 		out.Items = append(out.Items, finding)
@@ -489,7 +489,7 @@ func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filt
 	return out, nil
 }
 
-// keepText keeps the rows whose resources have the ids, names, tags and words of a filter.
+// keepText keeps the rows whose resources have the ids, names, tags, words and exposure of a filter.
 func keepText[T any](ctx context.Context, s *Store, n *snapshot, list []T, f *demarc.Filter, of func(*T) (rid int64, place uint32)) ([]T, error) {
 	var out []T
 	for chunk := range slices.Chunk(list, endsAtOnce) {
@@ -505,7 +505,7 @@ func keepText[T any](ctx context.Context, s *Store, n *snapshot, list []T, f *de
 			rid, place := of(&chunk[i])
 			version := versions[rid]
 			r := n.view.places[place].of(&version)
-			if f.MatchResource(&r) {
+			if f.MatchResource(&r) && (len(f.Exposures) == 0 || slices.Contains(f.Exposures, s.exposureOfRow(n, &version))) {
 				out = append(out, chunk[i])
 			}
 		}
@@ -536,11 +536,12 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 	}
 	type group struct {
 		count    int
+		exposed  int
 		severity demarc.Severity
 		examples []int
 	}
 	groups := map[key]*group{}
-	add := func(d int, of findingOf, service demarc.ServiceID, times int, examples []int) {
+	add := func(d int, of findingOf, service demarc.ServiceID, times, exposed int, examples []int) {
 		k := key{d, of.gap, of.check, service}
 		x := groups[k]
 		if x == nil {
@@ -548,6 +549,7 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 			groups[k] = x
 		}
 		x.count += times
+		x.exposed += exposed
 		x.severity = max(x.severity, of.severity)
 		if len(x.examples) < demarc.MaxExamples || len(examples) > 0 && examples[0] < x.examples[len(x.examples)-1] {
 			x.examples = first(x.examples, examples, demarc.MaxExamples)
@@ -556,6 +558,7 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 	// By class and outcome first: outcomes are far fewer than findings.
 	type some struct {
 		times    int
+		exposed  int
 		examples []int
 	}
 	type whose struct {
@@ -571,7 +574,10 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 			continue
 		}
 		c := &cs.list[i]
-		times := 0
+		times, exposed := 0, 0
+		if n.exposure(c.standing) == demarc.Exposed {
+			exposed = 1
+		}
 		var examples []int
 		for k := cs.start[i]; k < cs.start[i+1]; k++ {
 			pos := int(cs.order[k])
@@ -580,7 +586,7 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 			case n.special[pos]:
 				scratch = n.gapsAt(sel, &f, pos, scratch)
 				for g := range scratch {
-					add(scratch[g].duty, scratch[g].of, c.service, 1, []int{pos})
+					add(scratch[g].duty, scratch[g].of, c.service, 1, exposed, []int{pos})
 				}
 			default:
 				if times++; len(examples) < demarc.MaxExamples {
@@ -613,6 +619,7 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 					of[d] = make([]some, len(n.view.outcomes[d]))
 				}
 				x := &of[d][n.view.columns[d][standing]]
+				x.exposed += exposed * times
 				if x.times += times; len(x.examples) < demarc.MaxExamples || examples[0] < x.examples[len(x.examples)-1] {
 					x.examples = first(x.examples, examples, demarc.MaxExamples)
 				}
@@ -631,7 +638,7 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 				}
 				for _, g := range list {
 					if wantsGap(&f, g) {
-						add(d, g, k.service, x.times, x.examples)
+						add(d, g, k.service, x.times, x.exposed, x.examples)
 					}
 				}
 			}
@@ -641,7 +648,7 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 	var rids []int64
 	for k, x := range groups {
 		slices.Sort(x.examples)
-		out = append(out, demarc.FindingGroup{Gap: k.gap, Severity: x.severity, Duty: demarc.Duties[k.duty], Service: k.service, Check: k.check, Count: x.count})
+		out = append(out, demarc.FindingGroup{Gap: k.gap, Severity: x.severity, Duty: demarc.Duties[k.duty], Service: k.service, Check: k.check, Count: x.count, Exposed: x.exposed})
 		for _, pos := range x.examples {
 			rids = append(rids, n.rids[pos])
 		}

@@ -130,10 +130,10 @@ func (s *Store) wantedMoves(ctx context.Context, n *snapshot, f demarc.Filter, p
 			out = append(out, *m)
 		}
 	}
-	if len(f.IDs)+len(f.Names)+len(f.Tags) == 0 && f.Text == "" {
+	if len(f.IDs)+len(f.Names)+len(f.Tags)+len(f.Exposures) == 0 && f.Text == "" {
 		return out, nil
 	}
-	// What asks for ids, names, tags or words needs the resource.
+	// What asks for ids, names, tags, words or exposure needs the resource.
 	return keepText(ctx, s, n, out, &f, func(m *moveNumbers) (int64, uint32) { return m.rid, m.place })
 }
 

@@ -248,7 +248,7 @@ func (n *snapshot) stored(pos int, x *row, cs *classes) demarc.StoredResource {
 	at := n.standings[pos]
 	out := demarc.StoredResource{
 		Resource: p.of(x), Archetype: p.archetype, FirstSeen: n.moment(int64(n.born[pos])), Changed: n.moment(int64(n.first[pos])), LastSeen: n.moment(int64(n.scan.ID)),
-		Gaps: map[demarc.Gap]int{}, Holders: map[demarc.Holder]int{},
+		Exposure: n.exposure(at), Gaps: map[demarc.Gap]int{}, Holders: map[demarc.Holder]int{},
 	}
 	if since := n.stale[n.places[pos]]; since != 0 {
 		out.Stale, out.LastSeen = true, n.before(since)

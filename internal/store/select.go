@@ -53,7 +53,7 @@ func (s *Store) selectsFrom(ctx context.Context, n *snapshot, cs *classes, f dem
 		return sel, nil
 	}
 	sel.masks = make([]uint64, len(cs.list))
-	if !f.OfDuties() {
+	if !f.OfDuties() && len(f.Exposures) == 0 {
 		for i := range sel.masks {
 			sel.masks[i] = allDuties
 		}
@@ -64,11 +64,7 @@ func (s *Store) selectsFrom(ctx context.Context, n *snapshot, cs *classes, f dem
 	if slices.Contains(f.Gaps, demarc.GapUnaccepted) && f.Severity <= demarc.Low {
 		rest := f
 		rest.Gaps, rest.Severity = nil, demarc.Informational
-		if others = n.masks(rest); !rest.OfDuties() {
-			for i := range others {
-				others[i] = allDuties
-			}
-		}
+		others = n.masks(rest)
 	}
 	for i := range sel.masks {
 		c := &cs.list[i]
@@ -100,9 +96,22 @@ func (p *place) resource() demarc.Resource {
 	return demarc.Resource{Provider: p.provider, Source: p.source, Account: p.account, Region: p.region, Type: p.typ, Service: p.service, Model: p.model, Implied: p.implied}
 }
 
-// masks returns, for each standing, the duties that a filter wants.
+// masks returns, for each standing, the duties that a filter wants, allDuties where it asks nothing of them.
 func (n *snapshot) masks(f demarc.Filter) []uint64 {
 	out := make([]uint64, n.view.standings)
+	defer func() {
+		for at := range out {
+			if !n.exposureAmong(f.Exposures, uint32(at)) {
+				out[at] = 0
+			}
+		}
+	}()
+	if !f.OfDuties() {
+		for at := range out {
+			out[at] = allDuties
+		}
+		return out
+	}
 	for d := range numDuties {
 		wanted := make([]bool, len(n.view.outcomes[d]))
 		any := false
@@ -120,6 +129,29 @@ func (n *snapshot) masks(f demarc.Filter) []uint64 {
 		}
 	}
 	return out
+}
+
+var exposureDuty = demarc.DutyIndex(demarc.ExposureDuty)
+
+// exposure returns the exposure of resources of a standing.
+func (n *snapshot) exposure(standing uint32) demarc.Exposure {
+	return n.view.outcome(exposureDuty, standing&^insideBit).answer.Exposure()
+}
+
+func (n *snapshot) exposureAmong(list []demarc.Exposure, standing uint32) bool {
+	return len(list) == 0 || slices.Contains(list, n.exposure(standing))
+}
+
+// exposureOfRow returns the exposure of a version of a resource. A row that is gone, as of a pruned scan, has unknown.
+func (s *Store) exposureOfRow(n *snapshot, x *row) demarc.Exposure {
+	v := s.vocabulary(n.org)
+	v.mu.Lock()
+	at, ok := v.standingAt[x.standing]
+	v.mu.Unlock()
+	if !ok || int(at) >= n.view.standings {
+		return demarc.ExposureUnknown
+	}
+	return n.exposure(at)
 }
 
 // in reports whether the resource at a position is wanted, as far as it is not asked of duties.

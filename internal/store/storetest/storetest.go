@@ -281,8 +281,16 @@ func findings(t *testing.T, open Open) {
 		t.Helper()
 		return must[demarc.Paged[demarc.Finding]](t)(s.Findings(t.Context(), latest(w), filter(t, text), status, demarc.OrderWorst, demarc.Page{})).Items
 	}
-	if got := of(demarc.FindingsOpen, "gap=failing"); len(got) != 4 || got[0].Check != "aws/rds/public-access" || got[0].FirstSeen.Scan != first.ID || got[0].Severity != demarc.High {
+	if got := of(demarc.FindingsOpen, "gap=failing"); len(got) != 4 || got[0].Check != "aws/rds/public-access" || got[0].FirstSeen.Scan != first.ID || got[0].Severity != demarc.High || got[0].Exposure != demarc.Exposed {
 		t.Errorf("open: %+v", got)
+	}
+	if got := of(demarc.FindingsOpen, "gap=failing&exposure=closed"); len(got) != 0 {
+		t.Errorf("failing, and closed: %+v", got)
+	}
+	for _, g := range must[[]demarc.FindingGroup](t)(s.FindingGroups(t.Context(), latest(w), demarc.Filter{})) {
+		if g.Check != "" && g.Exposed != g.Count || g.Exposed > g.Count {
+			t.Errorf("%d of %+v are exposed", g.Exposed, g)
+		}
 	}
 	w.Things[w.ID(0)].Public, w.Things[w.ID(2)].Public = Closed, Reachable
 	second := record(t, s, w)
@@ -292,6 +300,9 @@ func findings(t *testing.T, open Open) {
 	got := of(demarc.FindingsResolved, "gap=failing")
 	if len(got) != 1 || got[0].Resource.ID != w.ID(0) || got[0].FirstSeen.Scan != first.ID || got[0].LastSeen.Scan != first.ID || got[0].Resolved.Scan != second.ID || got[0].Resource.Name != "Orders-0000" {
 		t.Errorf("resolved: %+v", got)
+	}
+	if got[0].Exposure != demarc.Exposed {
+		t.Errorf("it was %s when it was last seen failing", got[0].Exposure)
 	}
 	if age := got[0].Age(time.Time{}); age != 24*time.Hour {
 		t.Errorf("age %s", age)
@@ -518,7 +529,7 @@ func filters(t *testing.T, open Open) {
 		var want []demarc.ResourceID
 		duties := 0
 		for a := range w.Answers() {
-			if !f.MatchResource(&a.Resource) || len(f.Archetypes) > 0 && !slices.Contains(f.Archetypes, "managed-database") {
+			if !f.MatchResource(&a.Resource) || !f.MatchExposure(a.Standing) || len(f.Archetypes) > 0 && !slices.Contains(f.Archetypes, "managed-database") {
 				continue
 			}
 			n := 0

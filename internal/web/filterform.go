@@ -46,7 +46,7 @@ type FilterField struct {
 }
 
 var (
-	filterSets   = []string{"holder", "gap", "state", "model", "layer"}
+	filterSets   = []string{"holder", "gap", "exposure", "state", "model", "layer"}
 	filterFields = []struct{ key, hint string }{
 		{"provider", "aws"}, {"account", "444455556666"}, {"region", "eu-west-1"}, {"service", "aws/rds or aws/*"}, {"tag", "team=payments"}, {"team", "payments, or - for none"}, {"duty", "guest.patching or network.*"},
 	}
@@ -132,6 +132,8 @@ func (r *Request) value(key, v string) string {
 		v = ""
 	}
 	switch key {
+	case "exposure":
+		return ExposureName(demarc.Exposure(v))
 	case "check":
 		return r.Check(v)
 	case "q", "tag", "id", "name", "severity", "implied", "stale", "assumed":

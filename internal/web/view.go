@@ -32,6 +32,7 @@ var functions = template.FuncMap{
 	"holder":      func(v any) string { return HolderName(demarc.Holder(fmt.Sprint(v))) },
 	"letter":      func(v any) string { return holderLetter(demarc.Holder(fmt.Sprint(v))) },
 	"state":       func(v any) string { return StateName(demarc.State(fmt.Sprint(v))) },
+	"exposure":    ExposureName,
 	"gap":         GapName,
 	"gapAbout":    gapAbout,
 	"model":       modelName,

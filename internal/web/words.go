@@ -92,6 +92,20 @@ func gapAbout(g demarc.Gap) string {
 	}
 }
 
+// ExposureName is an exposure as people read it.
+func ExposureName(e demarc.Exposure) string {
+	switch e {
+	case demarc.Exposed:
+		return "Exposed"
+	case demarc.Closed:
+		return "Closed"
+	case demarc.NothingToReach:
+		return "Nothing to reach"
+	default:
+		return "Unknown"
+	}
+}
+
 func modelName(m string) string {
 	switch m {
 	case "iaas", "caas", "saas":

@@ -49,6 +49,7 @@ type data struct {
 	List     demarc.Paged[demarc.Finding]
 	Statuses []web.Tab
 	Sorts    []web.Tab
+	Reach    []web.Tab // by exposure
 	Tabs     []web.Tab // by gap
 	May      bool
 }
@@ -99,6 +100,10 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 		title string
 	}{{demarc.OrderWorst, "Worst first"}, {demarc.OrderOldest, "Oldest first"}, {demarc.OrderNewest, "Newest first"}, {demarc.OrderID, "By resource"}} {
 		d.Sorts = append(d.Sorts, web.Tab{Title: o.title, Link: r.With("sort", o.id), Current: o.id == order})
+	}
+	d.Reach = append(d.Reach, web.Tab{Title: "All", Link: r.With("exposure", ""), Current: len(r.Filter.Exposures) == 0})
+	for _, e := range []demarc.Exposure{demarc.Exposed, demarc.ExposureUnknown, demarc.Closed} {
+		d.Reach = append(d.Reach, web.Tab{Title: web.ExposureName(e), Link: r.With("exposure", e), Current: len(r.Filter.Exposures) == 1 && r.Filter.Exposures[0] == e})
 	}
 	return web.View{Title: "Gaps", Section: "gaps", Template: page, Data: d}, nil
 }
@@ -153,13 +158,13 @@ func (p Page) all(ctx context.Context, r *web.Request, f func(*demarc.Finding) e
 
 func (p Page) csv(r *web.Request) (web.Response, error) {
 	return web.Download{Name: "gaps.csv", Type: "text/csv; charset=utf-8", Write: func(ctx context.Context, w io.Writer) error {
-		t, err := web.NewTable(w, "severity", "gap", "duty", "check", "resource", "name", "service", "provider", "account", "region", "holder", "state", "believed", "team", "because", "first_seen", "last_seen", "resolved")
+		t, err := web.NewTable(w, "severity", "exposure", "gap", "duty", "check", "resource", "name", "service", "provider", "account", "region", "holder", "state", "believed", "team", "because", "first_seen", "last_seen", "resolved")
 		if err != nil {
 			return err
 		}
 		err = p.all(ctx, r, func(f *demarc.Finding) error {
 			x := &f.Resource
-			return t.Row(f.Severity.String(), string(f.Gap), string(f.Duty), f.Check, string(x.ID), x.Name, string(x.Service), x.Provider, x.Account, x.Region, string(f.Holder), string(f.State), string(f.Believed), f.Team, f.Because, web.Stamp(f.FirstSeen.At), web.Stamp(f.LastSeen.At), web.Stamp(f.Resolved.At))
+			return t.Row(f.Severity.String(), string(f.Exposure), string(f.Gap), string(f.Duty), f.Check, string(x.ID), x.Name, string(x.Service), x.Provider, x.Account, x.Region, string(f.Holder), string(f.State), string(f.Believed), f.Team, f.Because, web.Stamp(f.FirstSeen.At), web.Stamp(f.LastSeen.At), web.Stamp(f.Resolved.At))
 		})
 		if err != nil {
 			return err

@@ -139,12 +139,12 @@ func (p Page) all(ctx context.Context, r *web.Request, f func(*demarc.StoredReso
 
 func (p Page) csv(r *web.Request) (web.Response, error) {
 	return web.Download{Name: "resources.csv", Type: "text/csv; charset=utf-8", Write: func(ctx context.Context, w io.Writer) error {
-		t, err := web.NewTable(w, "id", "name", "provider", "account", "region", "service", "type", "source", "tags", "worst", "gaps", "first_seen", "last_seen")
+		t, err := web.NewTable(w, "id", "name", "provider", "account", "region", "service", "type", "source", "tags", "worst", "exposure", "gaps", "first_seen", "last_seen")
 		if err != nil {
 			return err
 		}
 		err = p.all(ctx, r, func(x *demarc.StoredResource) error {
-			return t.Row(string(x.ID), x.Name, x.Provider, x.Account, x.Region, string(x.Service), x.Type, x.Source, x.Tags.String(), x.Worst.String(), web.GapsText(x.Gaps), web.Stamp(x.FirstSeen.At), web.Stamp(x.LastSeen.At))
+			return t.Row(string(x.ID), x.Name, x.Provider, x.Account, x.Region, string(x.Service), x.Type, x.Source, x.Tags.String(), x.Worst.String(), string(x.Exposure), web.GapsText(x.Gaps), web.Stamp(x.FirstSeen.At), web.Stamp(x.LastSeen.At))
 		})
 		if err != nil {
 			return err

@@ -48,7 +48,7 @@ func (m *Memory) Scans(context.Context, string, demarc.Page) (demarc.Paged[demar
 func (m *Memory) each(f demarc.Filter, do func(a *demarc.Answer, d *demarc.DutyAnswer)) {
 	for i := range m.Listed {
 		a := &m.Listed[i]
-		if !f.MatchResource(&a.Resource) {
+		if !f.MatchResource(&a.Resource) || !f.MatchExposure(a.Standing) {
 			continue
 		}
 		for d := range a.Duties {
@@ -63,7 +63,7 @@ func (m *Memory) matching(f demarc.Filter) []*demarc.Answer {
 	var out []*demarc.Answer
 	for i := range m.Listed {
 		a := &m.Listed[i]
-		if !f.MatchResource(&a.Resource) {
+		if !f.MatchResource(&a.Resource) || !f.MatchExposure(a.Standing) {
 			continue
 		}
 		fits := !f.OfDuties()
@@ -235,7 +235,7 @@ func (m *Memory) Trend(_ context.Context, _ string, f demarc.Filter, _ demarc.Pe
 
 func (m *Memory) stored(a *demarc.Answer) demarc.StoredResource {
 	moment := demarc.Moment{Scan: m.Of.ID, At: m.Of.Finished}
-	s := demarc.StoredResource{Resource: a.Resource, FirstSeen: moment, Changed: moment, LastSeen: moment, Gaps: map[demarc.Gap]int{}, Holders: map[demarc.Holder]int{}}
+	s := demarc.StoredResource{Resource: a.Resource, FirstSeen: moment, Changed: moment, LastSeen: moment, Exposure: a.Exposure(), Gaps: map[demarc.Gap]int{}, Holders: map[demarc.Holder]int{}}
 	for d := range a.Duties {
 		if d.Holder == demarc.NotApplicable {
 			continue
@@ -299,7 +299,7 @@ func (m *Memory) Findings(_ context.Context, _ demarc.At, f demarc.Filter, _ dem
 			return
 		}
 		base := demarc.Finding{
-			Resource: a.Resource, Duty: d.Duty, Gap: g, Severity: d.Severity(), Holder: d.Holder, State: d.State, Believed: d.Believed,
+			Resource: a.Resource, Exposure: a.Exposure(), Duty: d.Duty, Gap: g, Severity: d.Severity(), Holder: d.Holder, State: d.State, Believed: d.Believed,
 			Missing: d.Verdict.Missing, Team: d.Team, FirstSeen: moment, LastSeen: moment,
 		}
 		if n := len(d.Basis); n > 0 {
@@ -342,6 +342,9 @@ func (m *Memory) FindingGroups(ctx context.Context, at demarc.At, f demarc.Filte
 			groups[k] = &demarc.FindingGroup{Gap: x.Gap, Severity: x.Severity, Duty: x.Duty, Service: x.Resource.Service, Check: x.Check}
 		}
 		groups[k].Count++
+		if x.Exposure == demarc.Exposed {
+			groups[k].Exposed++
+		}
 	}
 	var out []demarc.FindingGroup
 	for _, g := range groups {

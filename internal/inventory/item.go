@@ -141,7 +141,8 @@ func (m *Maker) derive(r *record, facts []int) {
 			}
 			res := m.s.memo.Eval(f.Derive, r.service, &r.row)
 			if res.Err != nil {
-				m.note(demarc.NoteCatalog, r.pos, "%s: fact %s of %s: %v", r.service.ID, f.Name, r.id, res.Err)
+				n := rulebook.Note(res.Err)
+				m.note(n.Kind, r.pos, "%s: fact %s of %s: %s", r.service.ID, f.Name, r.id, n.Message)
 			}
 			if !res.Value.IsZero() {
 				m.setDerived(r, i, res)

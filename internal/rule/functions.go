@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -173,6 +174,13 @@ func daysBetween(from, to time.Time) int64 { return int64(math.Floor(to.Sub(from
 
 // supportOf is the function that looks a version up in a lifecycle.
 const supportOf = "supportOf"
+
+// UnlistedError says that a lifecycle has no row for a version. The expression is right then, and its answer unknown.
+type UnlistedError struct{ Table, Version string }
+
+func (e *UnlistedError) Error() string {
+	return fmt.Sprintf("version %q is not in lifecycle %s, so whether it is supported is unknown", e.Version, e.Table)
+}
 
 // support is bound to the as-of date of an evaluation as well.
 func support(l Lifecycles, asOf time.Time) functions.LateBoundOp {

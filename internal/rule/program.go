@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,6 +71,7 @@ type Result struct {
 	Value   demarc.Value // the zero Value if it is unknown
 	Missing []string     // the facts that made it unknown, sorted
 	Err     error        // what failed while it was evaluated, such as a policy that is no JSON; the Value is unknown then
+	// Where Err is an *UnlistedError, Missing has the facts that hold the version.
 }
 
 // Known reports whether the expression has a value.
@@ -191,9 +193,9 @@ func (p *Program) Eval(facts []demarc.Fact, asOf time.Time) Result {
 		out.Value = demarc.Bool(false)
 	default:
 		p.formula.Why(truth, func(i int) {
-			if r := atom(i); r.Err == nil {
-				out.Missing = append(out.Missing, r.Missing...)
-			} else if out.Err == nil {
+			r := atom(i)
+			out.Missing = append(out.Missing, r.Missing...)
+			if out.Err == nil {
 				out.Err = r.Err
 			}
 		})
@@ -242,7 +244,15 @@ func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	// say that a field of one record is unknown and the same field of the next is not.
 	out, err := a.programs.eval(sizeOf(facts), e)
 	if err != nil {
-		return Result{Err: err}
+		r := Result{Err: err}
+		if unlisted := new(UnlistedError); errors.As(err, &unlisted) {
+			for i, f := range facts {
+				if f.Known() && f.Value.Type() == demarc.TypeString && f.Value.AsString() == unlisted.Version {
+					r.Missing = append(r.Missing, a.names[i])
+				}
+			}
+		}
+		return r
 	}
 	if u, ok := out.(*types.Unknown); ok {
 		return Result{Missing: a.missing(u)}

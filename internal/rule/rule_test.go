@@ -627,7 +627,7 @@ func (lifecycles) Tables() []string { return []string{"kettles"} }
 func (lifecycles) Support(table, version string, on time.Time) (string, error) {
 	switch {
 	case table != "kettles" || version != "1":
-		return "", fmt.Errorf("no version %q of %s", version, table)
+		return "", &rule.UnlistedError{Table: table, Version: version}
 	case on.Year() <= 2026:
 		return "standard", nil
 	default:
@@ -650,6 +650,10 @@ func TestSupportOf(t *testing.T) {
 	}
 	if got := p.Eval(facts{"version": demarc.String("2"), "auto_upgrade": demarc.Bool(false)}.of(p), asOf); got.Known() || got.Err == nil {
 		t.Errorf("of a version that the table does not have: %+v", got)
+	}
+	got := p.Eval(facts{"version": demarc.String("2"), "auto_upgrade": demarc.Bool(false)}.of(p), asOf)
+	if unlisted := new(rule.UnlistedError); !errors.As(got.Err, &unlisted) || !slices.Equal(got.Missing, []string{"version"}) {
+		t.Errorf("of a version that the table does not have: %v misses %q, want an *UnlistedError and the version", got.Err, got.Missing)
 	}
 	if got := p.Eval(facts{"version": demarc.String("2"), "auto_upgrade": demarc.Bool(true)}.of(p), asOf); !got.True() {
 		t.Errorf("where it does not matter: %+v", got)

@@ -66,7 +66,7 @@ func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
 	r := c.prog.Eval(in, asOf)
 	out.Value, out.Err = r.Value, r.Err
 	switch {
-	case r.Err != nil:
+	case r.Err != nil && len(r.Missing) == 0:
 		out.Missing = c.Reads
 	case r.Value.IsZero():
 		for _, name := range r.Missing {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/demarc/demarc/internal/rule"
 	"github.com/demarc/demarc/internal/strictyaml"
 )
 
@@ -26,7 +27,7 @@ type Lifecycle struct {
 // Release is a version, or a line of versions, of a Lifecycle. A day that is zero has not been announced.
 type Release struct {
 	Version  string    // "nodejs22.x"; "8.0" stands for 8.0.35 as well
-	Released time.Time // the first day
+	Released time.Time // the first day; zero where the provider's page does not say
 	Standard time.Time // the last day of standard support
 	Extended time.Time // the last day of extended support; zero as well where there is none
 	Pos      strictyaml.Pos
@@ -86,7 +87,7 @@ func (b *Rulebook) LifecycleIDs() []string { return slices.Sorted(maps.Keys(b.li
 // Tables returns the ids of all tables. With Support it is what expressions ask for.
 func (b *Rulebook) Tables() []string { return b.LifecycleIDs() }
 
-// Support returns which support a version of a table has on a day.
+// Support returns which support a version of a table has on a day, or a *rule.UnlistedError.
 func (b *Rulebook) Support(table, version string, asOf time.Time) (string, error) {
 	l := b.Lifecycle(table)
 	if l == nil {
@@ -94,7 +95,7 @@ func (b *Rulebook) Support(table, version string, asOf time.Time) (string, error
 	}
 	r := l.Find(version)
 	if r == nil {
-		return "", fmt.Errorf("version %q is not in lifecycle %s", version, table)
+		return "", &rule.UnlistedError{Table: table, Version: version}
 	}
 	return r.State(asOf), nil
 }
@@ -167,8 +168,6 @@ func (l *loader) readLifecycle(system fs.FS, name string) *Lifecycle {
 			l.fault(e.Pos, "a version needs a name")
 		case seen[r.Version]:
 			l.fault(e.Version.Pos, "version %q is there twice", r.Version)
-		case r.Released.IsZero():
-			l.fault(e.Pos, "version %s needs the day on which it was released", r.Version)
 		case !r.Standard.IsZero() && r.Standard.Before(r.Released):
 			l.fault(e.Standard.Pos, "standard support of %s ends before it is released", r.Version)
 		case !r.Extended.IsZero() && cmp.Compare(r.Extended.Unix(), r.Standard.Unix()) <= 0:

@@ -2,6 +2,7 @@ package rulebook
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -318,10 +319,7 @@ func (e *Evaluator) condition(c *plannedCondition, p *plan, at func(int) *class)
 		if out.Presumed == nil {
 			return certain[out.Truth]
 		}
-	case rule.Failed:
-		out.Missing = c.Reads
-		c.formula.Why(truth, func(i int) { e.failures.blame(c.Condition, i) })
-	case rule.Unknown:
+	case rule.Failed, rule.Unknown:
 		var missing []int
 		c.formula.Why(truth, func(i int) {
 			if k := c.atoms[i].at; k < len(p.facts) {
@@ -329,7 +327,13 @@ func (e *Evaluator) condition(c *plannedCondition, p *plan, at func(int) *class)
 			} else {
 				missing = append(missing, at(k).missing...)
 			}
+			if t == rule.Failed {
+				e.failures.blame(c.Condition, i)
+			}
 		})
+		if len(missing) == 0 {
+			missing = c.Reads
+		}
 		for _, i := range c.Reads {
 			if slices.Contains(missing, i) {
 				out.Missing = append(out.Missing, i)
@@ -488,6 +492,16 @@ func (f *Failures) blame(c *Condition, atom int) {
 	}
 }
 
+// Note tells why a condition could not be evaluated. A version that no lifecycle has is a value that could not be understood,
+// and nothing that is wrong in the catalog.
+func Note(err error) demarc.Note {
+	n := demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: err.Error()}
+	if unlisted := new(rule.UnlistedError); errors.As(err, &unlisted) {
+		n.Kind, n.Message = demarc.NoteBadValue, unlisted.Error()
+	}
+	return n
+}
+
 // Notes tells each condition that failed, once.
 func (f *Failures) Notes() []demarc.Note {
 	f.mu.Lock()
@@ -495,8 +509,8 @@ func (f *Failures) Notes() []demarc.Note {
 	var out []demarc.Note
 	for c, atom := range f.by {
 		err := c.prog.Failure(f.why[c.prog.Atoms()[atom]])
-		out = append(out, demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: err.Error()})
+		out = append(out, Note(err))
 	}
 	slices.SortFunc(out, func(x, y demarc.Note) int { return strings.Compare(x.Message, y.Message) })
-	return out
+	return slices.Compact(out) // two checks may ask for one version
 }

@@ -11,6 +11,7 @@
 //	versionAtLeast(v, '1.30')      compares versions, as versionAtLeast's comment says
 //	openToWorld(cidr)              whether a firewall source covers the internet
 //	ageDays(time)                  whole days before the as-of date
+//	dayIn(name)                    the day that is written in a name, such as 1.31.2-20241121
 //	supportOf('table', version)    which support a version has on the as-of date: standard, extended or ended
 //	policyIsPublic(doc)            whether a policy of AWS lets anybody in
 //	policyIsAdmin(doc)             whether it allows everything

@@ -3,6 +3,7 @@ package rule
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -31,14 +32,14 @@ var standard = []string{
 
 // functionNames lists the functions that a misspelt name may have been meant to be.
 var functionNames = []string{
-	"versionAtLeast", "openToWorld", "ageDays", supportOf,
+	"versionAtLeast", "openToWorld", "ageDays", "dayIn", supportOf,
 	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyServices", "policyGrants",
 	"lowerAscii", "size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string", "timestamp", "duration",
 }
 
 // functionCosts says what our functions cost at most, in CEL's units.
 var functionCosts = map[string]uint64{
-	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, supportOf: 200, "lowerAscii": 10,
+	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "dayIn": 10, supportOf: 200, "lowerAscii": 10,
 	"policyIsPublic": policyCost, "policyIsAdmin": policyCost, "policyAllows": policyCost, "policyEscalations": 5000, "policyOutsiders": policyCost,
 	"policyUnbound": policyCost, "policyDeputies": policyCost, "policyServices": policyCost, "policyGrants": policyCost,
 }
@@ -70,6 +71,14 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 			}))),
 		cel.Function("openToWorld", cel.Overload("open_to_world", []*cel.Type{cel.StringType}, cel.BoolType,
 			cel.UnaryBinding(func(v ref.Val) ref.Val { return boolOrError(address.OpenToWorld(string(v.(types.String)))) }))),
+		cel.Function("dayIn", cel.Overload("day_in", []*cel.Type{cel.StringType}, cel.TimestampType,
+			cel.UnaryBinding(func(v ref.Val) ref.Val {
+				t, err := dayIn(string(v.(types.String)))
+				if err != nil {
+					return types.WrapErr(err)
+				}
+				return types.Timestamp{Time: t}
+			}))),
 		// The as-of date is an argument of the evaluation, so the implementation comes with it.
 		cel.Function("ageDays", cel.Overload("age_days", []*cel.Type{cel.TimestampType}, cel.IntType, cel.LateFunctionBinding())),
 		cel.Function(supportOf, cel.Overload("support_of", []*cel.Type{cel.StringType, cel.StringType}, cel.StringType, cel.LateFunctionBinding())),
@@ -171,6 +180,21 @@ func ageDays(asOf time.Time) functions.LateBoundOp {
 }
 
 func daysBetween(from, to time.Time) int64 { return int64(math.Floor(to.Sub(from).Hours() / 24)) }
+
+var dayForm = regexp.MustCompile(`(?:^|[^0-9])(2[0-9]{3})([-.]?)([0-9]{2})([-.]?)([0-9]{2})(?:$|[^0-9])`)
+
+// dayIn returns the first day that is written in a name, as those of images have it: 1.31.2-20241121, ami-2024.11.21-arm64.
+func dayIn(name string) (time.Time, error) {
+	for _, m := range dayForm.FindAllStringSubmatch(name, -1) {
+		if m[2] != m[4] {
+			continue
+		}
+		if t, err := time.Parse("20060102", m[1]+m[3]+m[5]); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q names no day", name)
+}
 
 // supportOf is the function that looks a version up in a lifecycle.
 const supportOf = "supportOf"

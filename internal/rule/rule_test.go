@@ -667,3 +667,23 @@ func TestSupportOf(t *testing.T) {
 		}
 	}
 }
+
+func TestDayIn(t *testing.T) {
+	p := compile(t, env(t), "ageDays(dayIn(facts.version)) == 2", demarc.TypeBool)
+	on := asOf.AddDate(0, 0, -2)
+	for name, want := range map[string]rule.Truth{
+		"1.31.2-" + on.Format("20060102"):                   rule.True,
+		"1.31.2-" + on.AddDate(0, 0, -1).Format("20060102"): rule.False,
+		"amzn2-ami-" + on.Format("2006.01.02") + "-arm64":   rule.True,
+		"made on " + on.Format(time.DateOnly):               rule.True,
+		"2026-99-99, " + on.Format("20060102"):              rule.True,
+		"1.20.3-5d9ac849":                                   rule.Failed,
+		"":                                                  rule.Failed,
+		"2026-1101":                                         rule.Failed,
+		"120260101":                                         rule.Failed,
+	} {
+		if got := p.Eval(facts{"version": demarc.String(name)}.of(p), asOf).Truth(); got != want {
+			t.Errorf("dayIn(%q): %v, want %v", name, got, want)
+		}
+	}
+}

@@ -108,30 +108,7 @@ func TestProofs(t *testing.T) {
 
 func replay(t *testing.T, svc *rulebook.Service, c *rulebook.ProofCase, seen map[string]bool) {
 	t.Helper()
-	body, err := c.Body()
-	if err != nil {
-		t.Fatalf("%s: %v", c.Pos, err)
-	}
-	name := "case.json"
-	if c.Document == nil {
-		name = "case.yaml"
-	}
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, body, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var est *estate.Estate
-	if c.Estate != nil {
-		text, err := yaml.Marshal(c.Estate)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, _ := book()
-		if est, err = estate.Parse("estate", text, b.Parties()); err != nil {
-			t.Fatalf("%s: %v", c.Pos, err)
-		}
-	}
-	answers, result := assess(t, est, path)
+	answers, result := run(t, c)
 	a, why := find(answers, svc.ID, c.Resource)
 	if a == nil {
 		t.Errorf("%s: %s: %s%s", c.Pos, c.Name, why, told(result))
@@ -177,6 +154,35 @@ func replay(t *testing.T, svc *rulebook.Service, c *rulebook.ProofCase, seen map
 		case rulebook.Unknown:
 		}
 	}
+}
+
+// run assesses the document of a case.
+func run(t *testing.T, c *rulebook.ProofCase) ([]*demarc.Answer, *scan.Result) {
+	t.Helper()
+	body, err := c.Body()
+	if err != nil {
+		t.Fatalf("%s: %v", c.Pos, err)
+	}
+	name := "case.json"
+	if c.Document == nil {
+		name = "case.yaml"
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, body, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var est *estate.Estate
+	if c.Estate != nil {
+		text, err := yaml.Marshal(c.Estate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := book()
+		if est, err = estate.Parse("estate", text, b.Parties()); err != nil {
+			t.Fatalf("%s: %v", c.Pos, err)
+		}
+	}
+	return assess(t, est, path)
 }
 
 func findingOf(r *scan.Result, a *demarc.Answer) *scan.Finding {

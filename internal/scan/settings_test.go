@@ -74,6 +74,7 @@ func TestMoversInEachDialect(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	seen := map[demarc.ServiceID]map[string]bool{} // "minor-upgrades-on true terraform" of a service
 	for _, m := range movers {
 		for _, id := range m.lines {
 			at := strings.LastIndexByte(id, '/')
@@ -83,28 +84,19 @@ func TestMoversInEachDialect(t *testing.T) {
 				t.Errorf("%s: no line %s", m.setting, id)
 				continue
 			}
-			line := svc.Lines[k]
-			seen := map[string]bool{}
-			for _, p := range proofs {
-				if p.Service != string(svc.ID) {
-					continue
-				}
-				for i := range p.Cases {
-					c := &p.Cases[i]
-					for _, side := range sides(t, svc, line, c) {
-						seen[c.Dialect+" "+side] = true
-					}
-				}
+			if seen[svc.ID] == nil {
+				seen[svc.ID] = sides(t, svc, proofs)
 			}
+			line := svc.Lines[k]
 			for d, want := range decided(svc, line) {
 				for _, side := range want {
 					if key := id + " " + side + " " + string(d); impossible[key] != "" {
-						if seen[string(d)+" "+side] {
+						if seen[svc.ID][line.ID+" "+side+" "+string(d)] {
 							t.Errorf("%s, though %s", key, impossible[key])
 						}
 						continue
 					}
-					if !seen[string(d)+" "+side] {
+					if !seen[svc.ID][line.ID+" "+side+" "+string(d)] {
 						t.Errorf("%s: line %s is never %s in %s", m.setting, id, side, d)
 					}
 				}
@@ -113,19 +105,33 @@ func TestMoversInEachDialect(t *testing.T) {
 	}
 }
 
-// sides returns what a line comes to in a case of a proof: true, false or unknown, and unknown as well where it rests on what is
-// presumed of a fact that is not known.
-func sides(t *testing.T, svc *rulebook.Service, line *rulebook.Line, c *rulebook.ProofCase) []string {
+// sides returns what each line of a service comes to in the cases of its proof, by dialect: true, false or unknown, and unknown as
+// well where it rests on what is presumed of a fact that is not known.
+func sides(t *testing.T, svc *rulebook.Service, proofs []rulebook.Proof) map[string]bool {
 	t.Helper()
-	answers, result := run(t, c)
-	a, _ := find(answers, svc.ID, c.Resource)
-	if a == nil {
-		return nil
-	}
-	r := line.When.Eval(svc, &findingOf(result, a).Item.Facts, asOf)
-	out := []string{map[rulebook.Tri]string{rulebook.True: "true", rulebook.False: "false", rulebook.Unknown: "unknown"}[r.Truth]}
-	if len(r.Presumed) > 0 {
-		out = append(out, "unknown")
+	out := map[string]bool{}
+	for _, p := range proofs {
+		if p.Service != string(svc.ID) {
+			continue
+		}
+		for i := range p.Cases {
+			c := &p.Cases[i]
+			answers, result := run(t, c)
+			a, why := find(answers, svc.ID, c.Resource)
+			if a == nil {
+				t.Errorf("%s: %s", c.Pos, why)
+				continue
+			}
+			facts := &findingOf(result, a).Item.Facts
+			for _, line := range svc.Lines {
+				r := line.When.Eval(svc, facts, asOf)
+				side := map[rulebook.Tri]string{rulebook.True: "true", rulebook.False: "false", rulebook.Unknown: "unknown"}[r.Truth]
+				out[line.ID+" "+side+" "+c.Dialect] = true
+				if len(r.Presumed) > 0 {
+					out[line.ID+" unknown "+c.Dialect] = true
+				}
+			}
+		}
 	}
 	return out
 }

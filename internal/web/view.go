@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/demarc/demarc"
 )
@@ -20,7 +21,9 @@ import (
 var templates embed.FS
 
 // layout is the frame of every page, with the parts that pages are built of.
-var layout = template.Must(template.New("layout.html").Funcs(functions).ParseFS(templates, "templates/layout.html", "templates/parts.html", "templates/charts.html", "templates/filters.html"))
+var layout = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("layout.html").Funcs(functions).ParseFS(templates, "templates/layout.html", "templates/parts.html", "templates/charts.html", "templates/filters.html"))
+})
 
 var (
 	emptyPage = Template(templates, "templates/empty.html")
@@ -59,10 +62,15 @@ var functions = template.FuncMap{
 	"withoutZone": func(id demarc.DutyID) string { _, s, _ := strings.Cut(string(id), "."); return s },
 }
 
-// Template reads the template of a page: a file that defines "content", and may define more.
-func Template(files fs.FS, names ...string) *template.Template {
-	t := template.Must(layout.Clone())
-	return template.Must(t.ParseFS(files, names...))
+// Markup is the template of a page. It is read when it is first shown: most runs of the program show none.
+type Markup func() *template.Template
+
+// Template returns the template of a page: a file that defines "content", and may define more.
+func Template(files fs.FS, names ...string) Markup {
+	return sync.OnceValue(func() *template.Template {
+		t := template.Must(layout().Clone())
+		return template.Must(t.ParseFS(files, names...))
+	})
 }
 
 // section is an entry of the navigation.
@@ -89,7 +97,7 @@ var sections = []section{
 type View struct {
 	Title    string
 	Section  string // of the navigation
-	Template *template.Template
+	Template Markup
 	Data     any
 
 	status int // 0 for 200
@@ -104,7 +112,7 @@ type frame struct {
 
 func (v View) respond(w http.ResponseWriter, r *Request) error {
 	var b bytes.Buffer
-	if err := v.Template.ExecuteTemplate(&b, "layout.html", frame{Request: r, Title: v.Title, Section: v.Section, Data: v.Data}); err != nil {
+	if err := v.Template().ExecuteTemplate(&b, "layout.html", frame{Request: r, Title: v.Title, Section: v.Section, Data: v.Data}); err != nil {
 		return fmt.Errorf("show %q: %w", v.Title, err)
 	}
 	h := w.Header()

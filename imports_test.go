@@ -66,7 +66,7 @@ var onlyIn = map[string][]string{
 	"github.com/jackc/":           {"internal/store", "internal/store/*"},
 	"github.com/pressly/":         {"internal/store"},
 	"github.com/spf13/cobra":      {"internal/cli"},
-	"github.com/klauspost/":       {"internal/collect/*", "internal/generate"},
+	"github.com/klauspost/":       {"internal/cli", "internal/collect/*", "internal/generate"},
 	"github.com/aws/":             {"internal/collect/*"},
 	"github.com/Azure/":           {"internal/collect/*"},
 	"cloud.google.com/":           {"internal/collect/*"},

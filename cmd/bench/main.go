@@ -3,6 +3,7 @@
 //	go run ./cmd/bench generate --resources 100000 --accounts 1000 --dialect all -o DIR
 //	go run ./cmd/bench run --resources 100000 --json FILE --plot FILE.svg
 //	go run ./cmd/bench store --resources 1000000 --store postgres://...
+//	go run ./cmd/bench serve --resources 1000000 --readers 32
 //
 // It is a program of its own so that what demarc is measured against is no part of the product.
 package main
@@ -33,7 +34,7 @@ func main() {
 
 func command(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return fmt.Errorf("expected generate, run or store")
+		return fmt.Errorf("expected generate, run, store or serve")
 	}
 	switch args[0] {
 	case "generate":
@@ -42,10 +43,12 @@ func command(ctx context.Context, args []string, out io.Writer) error {
 		return runCommand(ctx, args[1:], out)
 	case "store":
 		return storeCommand(ctx, args[1:], out)
+	case "serve":
+		return serveCommand(ctx, args[1:], out)
 	case childCommand:
 		return child(ctx, args[1:], out)
 	default:
-		return fmt.Errorf("%q: expected generate, run or store", args[0])
+		return fmt.Errorf("%q: expected generate, run, store or serve", args[0])
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -21,6 +22,11 @@ type Operation struct {
 	ready    func(context.Context) error
 	log      *slog.Logger
 }
+
+// Wait is why a server should be asked later. Its text is shown to whoever asks.
+type Wait string
+
+func (w Wait) Error() string { return string(w) }
 
 // scrapeTime is how long a scrape, or a question whether the server is ready, may take.
 const scrapeTime = 5 * time.Second
@@ -60,7 +66,12 @@ func (o *Operation) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), scrapeTime)
 		defer cancel()
-		if err := o.ready(ctx); err != nil {
+		err := o.ready(ctx)
+		if wait, ok := errors.AsType[Wait](err); ok {
+			plain(w, http.StatusServiceUnavailable, wait.Error())
+			return
+		}
+		if err != nil {
 			o.log.WarnContext(ctx, "not ready", "error", err)
 			plain(w, http.StatusServiceUnavailable, "the store does not answer")
 			return

@@ -67,10 +67,15 @@ serves the person at this machine alone. /healthz, /readyz and /metrics are for 
 			if err != nil {
 				return errors.Join(err, st.Close())
 			}
-			handler, err := a.gate(&access, st, a.newServer(st, newKnowledge(book, st), example))
+			a.patience.Store(int64(lastAnswers + patience))
+			ctx, stop := context.WithCancel(ctx)
+			w := warm(ctx, st, a.log)
+			handler, err := a.gate(&access, st, a.newServer(st, newKnowledge(book, st), example, w.ready))
 			if err == nil {
 				err = a.listen(ctx, &access, handler)
 			}
+			stop()
+			<-w.ended
 			return errors.Join(err, st.Close())
 		},
 	}
@@ -157,6 +162,9 @@ func version() string {
 	return "(devel)"
 }
 
+// lastAnswers is how long requests that are under way may take after the server was told to end.
+const lastAnswers = 10 * time.Second
+
 // listen serves until ctx ends, and then lets requests that are under way finish.
 func (a *app) listen(ctx context.Context, f *accessFlags, handler http.Handler) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.address)
@@ -183,7 +191,7 @@ func (a *app) listen(ctx context.Context, f *accessFlags, handler http.Handler) 
 		return err
 	case <-ctx.Done():
 	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswers)
 	defer cancel()
 	if err := server.Shutdown(end); err != nil {
 		return errors.Join(err, server.Close())

@@ -68,9 +68,9 @@ func readAccess(name string) (*auth.Config, error) {
 	return c, nil
 }
 
-// newServer brings pages, API and what operators ask together.
-func (a *app) newServer(st *store.Store, k *knowledge, example bool) http.Handler {
-	operation := api.NewOperation(st, func(ctx context.Context) error { _, err := st.Organizations(ctx); return err }, a.log)
+// newServer brings pages, API and what operators ask together; ready returns why they should wait.
+func (a *app) newServer(st *store.Store, k *knowledge, example bool, ready func(context.Context) error) http.Handler {
+	operation := api.NewOperation(st, ready, a.log)
 	programs := api.New(api.Config{
 		History: st, Resources: st, Findings: st, Declared: st, Audit: st, Tokens: st, Catalog: offered{k}, Version: version(), Log: a.log,
 		Encode: ndjson.Write,
@@ -80,7 +80,7 @@ func (a *app) newServer(st *store.Store, k *knowledge, example bool) http.Handle
 	operation.Routes(mux)
 	mux.Handle(api.Root+"/", guard.Handler(programs))
 	mux.Handle("/", newSite(st, k, a.log, operation.Seen, example))
-	return mux
+	return compressed(mux)
 }
 
 // offered is what the API says of the catalog.

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -48,9 +51,13 @@ func exampleServer(t *testing.T) (address string, tokens map[demarc.AccessRole]s
 	if err := c.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(auth.NewGate(c, st, a.log).Handler(a.newServer(st, newKnowledge(book, st), true)))
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	w := warm(ctx, st, a.log)
+	server := httptest.NewServer(auth.NewGate(c, st, a.log).Handler(a.newServer(st, newKnowledge(book, st), true, w.ready)))
 	t.Cleanup(func() {
 		server.Close()
+		stop()
+		<-w.ended
 		if err := st.Close(); err != nil {
 			t.Error(err)
 		}
@@ -72,6 +79,60 @@ func TestServer(t *testing.T) {
 	address, tokens := exampleServer(t)
 	t.Run("programs use the store over the network", func(t *testing.T) { programs(t, address, tokens) })
 	t.Run("many readers are served", func(t *testing.T) { manyReaders(t, address, tokens[demarc.Viewer]) })
+}
+
+// A request that is under way when the server is told to end is answered, however long beyond the patience of other commands.
+func TestTheLastAnswers(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	in, out := io.Pipe()
+	ended := make(chan int, 1)
+	t.Setenv("TMPDIR", t.TempDir())
+	go func() {
+		ended <- Main(ctx, []string{"serve", "--example", "--listen", "127.0.0.1:0"}, Streams{In: strings.NewReader(""), Out: io.Discard, Err: out}, func(string) string { return "" })
+	}()
+	said, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, in) }()
+	host := strings.TrimSpace(strings.TrimPrefix(said, "demarc: http://"))
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := io.WriteString(conn, "POST /declarations HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\nHost: "+host+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	other, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host) // the server has read what came before
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(other, "GET /healthz HTTP/1.1\r\nConnection: close\r\nHost: "+host+"\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(other); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	select {
+	case code := <-ended:
+		t.Fatalf("ended with %d while a request was under way", code)
+	case <-time.After(patience + 300*time.Millisecond):
+	}
+	if _, err := io.WriteString(conn, "a=b"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = answer.Body.Close(); answer.StatusCode != http.StatusOK { // the form again, with what is wrong
+		t.Errorf("the last answer is %s", answer.Status)
+	}
+	if code := <-ended; code != 0 {
+		t.Errorf("exit code %d", code)
+	}
 }
 
 func programs(t *testing.T, address string, tokens map[demarc.AccessRole]string) {

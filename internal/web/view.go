@@ -117,7 +117,7 @@ func (v View) respond(w http.ResponseWriter, r *Request) error {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Vary", "Cookie, Authorization")
+	h.Add("Vary", "Cookie, Authorization")
 	if v.status != 0 {
 		h.Set("Cache-Control", "no-store")
 		w.WriteHeader(v.status)

@@ -47,7 +47,7 @@ func (c *clusters) vote(r *record) {
 	if c.votes == nil {
 		c.votes = map[string]*vote{}
 	}
-	at := first{r.source, false, r.rank, r.captured, r.sequence}
+	at := first{source: r.source, rank: r.rank, captured: r.captured, sequence: r.sequence}
 	v := c.votes[r.account]
 	if v == nil {
 		v = &vote{first: at, host: r.roles.host, assumed: r.roles.assumed}

@@ -16,7 +16,7 @@ import (
 // refFor returns what a type is: a service of the catalog, or what stands for the unknown; nil for a type that is
 // known to be no resource.
 func (r *Reader) refFor(doc *demarc.Document, provider, typ string) *rulebook.TypeRef {
-	if ref := r.inv.book.Find(doc.Dialect, typ); ref != nil {
+	if ref := r.find(doc.Dialect, typ); ref != nil {
 		return ref
 	}
 	if r.inv.book.Ignored(doc.Dialect, typ) {
@@ -25,6 +25,17 @@ func (r *Reader) refFor(doc *demarc.Document, provider, typ string) *rulebook.Ty
 	}
 	r.note(demarc.NoteUnclassified, doc.Pos, "type %s is not in the catalog", typ)
 	return r.inv.loose(doc.Dialect, provider, typ)
+}
+
+// find returns what the catalog knows a type as, nil for nothing.
+func (r *Reader) find(dialect demarc.Dialect, typ string) *rulebook.TypeRef {
+	ref := r.types[typeName{dialect, typ}]
+	if ref == nil {
+		if ref = r.inv.book.Find(dialect, typ); ref != nil && len(r.types) < maxCached {
+			r.types[typeName{dialect, strings.Clone(typ)}] = ref
+		}
+	}
+	return ref
 }
 
 // awsConfig reads one configuration item.

@@ -73,7 +73,7 @@ func New(book *rulebook.Rulebook, asOf time.Time, store *spill.Store) *Inventory
 // Reader returns a Reader for one goroutine.
 func (inv *Inventory) Reader() *Reader {
 	return &Reader{
-		inv: inv, plans: map[demarc.Dialect]*dialectPlan{}, captures: map[demarc.Dialect]*jscan.Captures{}, cache: map[cacheKey]map[string]uint32{}, names: map[string]string{},
+		inv: inv, plans: map[demarc.Dialect]*dialectPlan{}, captures: map[demarc.Dialect]*jscan.Captures{}, types: map[typeName]*rulebook.TypeRef{}, names: map[string]string{},
 		encoder: inv.encoder(), records: inv.store.NewSorter(sortedAtOnce, inv.compare), seen: newSeen(), denials: map[denial]bool{},
 	}
 }
@@ -116,7 +116,7 @@ func (r *Reader) add(rec *record) {
 		r.err = r.append(r.inv.late, rec)
 		return
 	}
-	r.seen.record(r.inv.service(rec.service), rec)
+	r.seen.record(rec.plan, rec)
 	if rec.ref.Part != nil {
 		r.err = r.append(r.inv.pieces, rec)
 		return

@@ -67,7 +67,7 @@ func (s *settler) projects() {
 		return
 	}
 	have, want := s.seen.have, s.seen.want
-	s.seen.have, s.seen.want = map[place]bool{}, map[place]*first{}
+	s.seen.have, s.seen.want, s.seen.last = map[place]bool{}, map[place]*first{}, nil
 	for p := range have {
 		p.scope = s.project(p.provider, p.scope)
 		s.seen.have[p] = true
@@ -165,7 +165,7 @@ func (s *settler) implied(p place, by first) error {
 		r.id, r.account, r.cloud, r.name = p.scope, "", p.scope, p.scope[strings.LastIndexByte(p.scope, '/')+1:]
 	}
 	s.inv.sources.add(r.source, "")
-	r.row.reset(s.inv.table.columns(r.service))
+	r.row.reset(p.service.columns)
 	r.makeRefs(len(r.service.Relations))
 	return s.inv.records.Add(s.encoder.append(nil, &r, kindImplied))
 }

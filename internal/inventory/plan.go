@@ -25,6 +25,7 @@ type dialectPlan struct {
 // typePlan is where the facts, relations and identity of one type are captured.
 type typePlan struct {
 	ref             *rulebook.TypeRef
+	service         *servicePlan // nil until there is a document
 	facts           []factPlan
 	refs            []refPlan
 	by              pathPlan
@@ -34,8 +35,10 @@ type typePlan struct {
 }
 
 type factPlan struct {
-	fact int
-	path pathPlan
+	fact      int
+	path      pathPlan
+	numbers   map[string]uint32 // by what decides the value, of values that were met
+	byDefault uint32            // of the default; 0 until it was met
 }
 
 type refPlan struct {
@@ -243,7 +246,7 @@ func (plan *dialectPlan) template(t rulebook.Template) templatePlan {
 func (plan *dialectPlan) typePlan(ref *rulebook.TypeRef) *typePlan {
 	t := &typePlan{ref: ref}
 	for _, f := range ref.Facts {
-		t.facts = append(t.facts, factPlan{f.Fact, plan.path(f.Path)})
+		t.facts = append(t.facts, factPlan{fact: f.Fact, path: plan.path(f.Path)})
 	}
 	for _, r := range ref.Refs {
 		t.refs = append(t.refs, refPlan{r.Relation, plan.path(r.Path)})

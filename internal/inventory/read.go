@@ -18,8 +18,8 @@ type Reader struct {
 	inv      *Inventory
 	plans    map[demarc.Dialect]*dialectPlan
 	captures map[demarc.Dialect]*jscan.Captures
-	cache    map[cacheKey]map[string]uint32
-	names    map[string]string // by raw text
+	types    map[typeName]*rulebook.TypeRef // of the catalog
+	names    map[string]string              // by raw text
 	scratch  []byte
 	values   [][]byte // scratch
 	rec      record   // scratch
@@ -36,9 +36,9 @@ type Reader struct {
 	err        error
 }
 
-type cacheKey struct {
-	t    *typePlan
-	fact int
+type typeName struct {
+	dialect demarc.Dialect
+	name    string
 }
 
 const (
@@ -148,10 +148,13 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 	if t == nil { // what the catalog does not know has no facts
 		t = &typePlan{ref: ref}
 	}
+	if t.service == nil {
+		t.service = r.inv.service(ref.Service)
+	}
 	s := ref.Service
 	rec := &r.rec
 	*rec = record{
-		ref: ref, service: s, provider: s.Provider, typ: ref.Type, pos: doc.Pos, source: doc.Source, sequence: doc.Sequence,
+		ref: ref, service: s, plan: t.service, provider: s.Provider, typ: ref.Type, pos: doc.Pos, source: doc.Source, sequence: doc.Sequence,
 		account: at.account, region: at.region, rank: rankObserved, more: doc.More,
 		aliases: rec.aliases[:0], row: rec.row, refs: rec.refs, by: references{to: rec.by.to[:0]}, hidden: rec.hidden[:0],
 	}
@@ -264,7 +267,7 @@ func partitionOf(region string) string {
 // facts numbers every fact of a resource.
 func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, t *typePlan, rec *record) {
 	s := t.ref.Service
-	rec.row.reset(r.inv.table.columns(s))
+	rec.row.reset(t.service.columns)
 	for i := range s.Facts {
 		switch {
 		case s.Facts[i].Via >= 0:
@@ -279,7 +282,8 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 		unknownAfterApply = plan.raw(c, "change.after_unknown")
 	}
 	secret := sensitiveMask(plan, c, doc)
-	for _, f := range t.facts {
+	for k := range t.facts {
+		f := &t.facts[k]
 		what, asked := f.path.look(c, plan.fold, plan.single, &r.values)
 		fact := &s.Facts[f.fact]
 		sensitive := fact.Sensitive
@@ -288,13 +292,12 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 			sensitive = true
 		}
 		if !what.present || asked == rulebook.TheValue && !isListType(fact.Type) && (len(what.values) == 0 || fact.Type == demarc.TypeDocument && string(what.values[0]) == `""`) {
-			rec.row.set(f.fact, r.missing(plan, c, fact, f.path, doc, unknownAfterApply))
+			f.set(&rec.row, r.missing(plan, c, fact, f.path, doc, unknownAfterApply))
 			continue
 		}
 		key := r.rawKey(what, asked)
-		cache := r.cache[cacheKey{t, f.fact}]
 		if key != nil {
-			if n, ok := cache[string(key)]; ok {
+			if n, ok := f.numbers[string(key)]; ok {
 				rec.row.numbers[f.fact] = n
 				continue
 			}
@@ -319,14 +322,29 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 			key = nil
 		}
 		rec.row.set(f.fact, got)
-		if n := rec.row.numbers[f.fact]; key != nil && n&carried == 0 && len(cache) < maxCached {
-			if cache == nil {
-				cache = map[string]uint32{}
-				r.cache[cacheKey{t, f.fact}] = cache
+		if n := rec.row.numbers[f.fact]; key != nil && n&carried == 0 && len(f.numbers) < maxCached {
+			if f.numbers == nil {
+				f.numbers = map[string]uint32{}
 			}
-			cache[string(key)] = n
+			f.numbers[string(key)] = n
 		}
 	}
+}
+
+// set sets the fact to what it means that it is not there.
+func (f *factPlan) set(row *Row, missing demarc.Fact) {
+	if missing.Origin != demarc.Defaulted {
+		row.set(f.fact, missing)
+		return
+	}
+	if f.byDefault == 0 { // numbers of known facts come behind those of the origins
+		row.set(f.fact, missing)
+		if n := row.numbers[f.fact]; n&carried == 0 {
+			f.byDefault = n
+		}
+		return
+	}
+	row.numbers[f.fact] = f.byDefault
 }
 
 // rawKey returns the bytes that decide the value, nil if there are too many of them.

@@ -326,8 +326,8 @@ func (d *decoder) fact(c column) demarc.Fact {
 }
 
 // row reads the facts of a resource of s.
-func (d *decoder) row(t *Table, s *rulebook.Service, r *Row) {
-	r.columns, r.own = t.columns(s), r.own[:0]
+func (d *decoder) row(columns []column, r *Row) {
+	r.columns, r.own = columns, r.own[:0]
 	n := int(d.uint())
 	if cap(r.numbers) < n {
 		r.numbers = make([]uint32, n)
@@ -397,7 +397,7 @@ func (inv *Inventory) decode(text string, r *record) kind {
 	r.tags = demarc.Tags(d.text())
 	r.pos = d.position()
 	r.pos.Input = from.input
-	d.row(inv.table, r.service, &r.row)
+	d.row(r.plan.columns, &r.row)
 	r.makeRefs(len(r.service.Relations))
 	for i := range r.refs {
 		d.references(&r.refs[i])

@@ -358,9 +358,8 @@ func saysRelation(r *record, relation int) bool {
 func (s *settler) offeredFact(target *servicePlan, fact, offered string) demarc.Fact {
 	want := target.FactIndex(fact)
 	d := decoder{offered}
-	columns := s.inv.table.columns(target.Service)
 	for _, i := range s.offered[target] {
-		f := d.fact(columns[i])
+		f := d.fact(target.columns[i])
 		if i == want {
 			return f
 		}

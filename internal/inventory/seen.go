@@ -23,6 +23,8 @@ type seen struct {
 	projects map[string]string     // ids of Google projects, by number
 	have     map[place]bool
 	want     map[place]*first
+	last     *first // of want, that was asked for last
+	roots    map[rootKey]*servicePlan
 }
 
 type askedKey struct {
@@ -36,8 +38,15 @@ type place struct {
 	provider, scope string
 }
 
+// rootKey finds what stands for an account of a provider. Providers are texts that the catalog or many records share.
+type rootKey struct {
+	of       *servicePlan
+	provider string
+}
+
 // first is the record, of those that name an account, that goes before the others.
 type first struct {
+	of       place
 	source   *demarc.Source
 	cloud    bool
 	rank     rank
@@ -61,7 +70,7 @@ func (a *first) before(b *first) bool {
 func newSeen() seen {
 	return seen{
 		services: map[*servicePlan]bool{}, asked: map[askedKey]bool{}, weak: map[*servicePlan]bool{}, parts: map[*servicePlan]bool{},
-		tenants: map[string][]string{}, projects: map[string]string{}, have: map[place]bool{}, want: map[place]*first{},
+		tenants: map[string][]string{}, projects: map[string]string{}, have: map[place]bool{}, want: map[place]*first{}, roots: map[rootKey]*servicePlan{},
 	}
 }
 
@@ -75,7 +84,7 @@ func (s *seen) record(plan *servicePlan, r *record) {
 			s.asked[askedKey{plan, i}] = true
 		}
 	}
-	at := first{r.source, r.cloud != "", r.rank, r.captured, r.sequence}
+	at := first{source: r.source, cloud: r.cloud != "", rank: r.rank, captured: r.captured, sequence: r.sequence}
 	if r.ref.Part != nil {
 		s.parts[plan] = true
 		if r.account != "" && len(r.ref.Part.By) == 0 || plan.root && len(r.by.to) == 0 {
@@ -101,7 +110,14 @@ func (s *seen) record(plan *servicePlan, r *record) {
 			s.have[key.clone()] = true
 		}
 	}
-	if root := plan.rootOf(r.provider); root != nil {
+	key := rootKey{plan, r.provider}
+	root, ok := s.roots[key]
+	if !ok {
+		key.provider = strings.Clone(key.provider)
+		root = plan.rootOf(r.provider)
+		s.roots[key] = root
+	}
+	if root != nil {
 		s.wanted(place{root, r.provider, scope}, at)
 	}
 }
@@ -115,10 +131,17 @@ func (s *seen) wanted(p place, by first) {
 	if p.scope == "" {
 		return
 	}
-	if have := s.want[p]; have == nil {
-		s.want[p.clone()] = &by
-	} else if by.before(have) {
-		*have = by // to assign to the map would put a key there that is a piece of the document
+	if s.last == nil || s.last.of != p {
+		s.last = s.want[p]
+	}
+	if s.last == nil {
+		s.last = new(first)
+		*s.last = by
+		s.last.of = p.clone() // p may be a piece of the document
+		s.want[s.last.of] = s.last
+	} else if by.before(s.last) {
+		by.of = s.last.of
+		*s.last = by
 	}
 }
 
@@ -175,6 +198,7 @@ func (s *seen) merge(o *seen) {
 // servicePlan is what settling asks of a service.
 type servicePlan struct {
 	*rulebook.Service
+	columns []column // of its facts
 	drawn   []int    // facts that are drawn through relations
 	own     presumed // facts that are presumed, by when
 	via     presumed
@@ -204,8 +228,8 @@ func (inv *Inventory) servicePlan(svc *rulebook.Service) *servicePlan {
 	if p := inv.services[svc]; p != nil {
 		return p
 	}
-	inv.table.columns(svc) // compiles it
-	p := &servicePlan{Service: svc, inv: inv, cluster: -1, guest: hasGuest(svc), root: isRootOf(inv.book, svc)}
+	columns := inv.table.columns(svc) // compiles it
+	p := &servicePlan{Service: svc, inv: inv, columns: columns, cluster: -1, guest: hasGuest(svc), root: isRootOf(inv.book, svc)}
 	inv.services[svc] = p
 	p.place = p.root
 	for _, ref := range svc.Types {

@@ -37,7 +37,7 @@ func (r *Reader) terraform(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 		r.note(demarc.NoteSkipped, doc.Pos, "%s is a data source", address)
 		return
 	}
-	if ref := r.inv.book.Find(doc.Dialect, plan.text(c, "type")); ref != nil && plan.learn(ref, c) && !r.scan(plan, c, doc, doc.Body) {
+	if ref := r.find(doc.Dialect, plan.text(c, "type")); ref != nil && plan.learn(ref, c) && !r.scan(plan, c, doc, doc.Body) {
 		return
 	}
 	if doc.Form == demarc.FormPlanChange {

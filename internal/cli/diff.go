@@ -3,8 +3,11 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
+	"os"
 	"strconv"
 	"strings"
 
@@ -23,15 +26,16 @@ func (a *app) diffCommand() *cobra.Command {
 	var sf storeFlags
 	var failOn string
 	cmd := &cobra.Command{
-		Use:   "diff BEFORE AFTER",
+		Use:   "diff PLAN | diff BEFORE AFTER",
 		Short: "What moved: which duties change hands between two inputs or scans, and because of which setting",
 		Long: `Compares two sides (files, plans, directories, or scans of a store as scan:NUMBER and scan:latest) resource by resource
-and names every duty that changes hands: from whom to whom, for how many resources, and because of which setting. With --format markdown it is a comment for
-a pull request; with --fail-on move it gates one.`,
-		Example: `  demarc diff main-plan.json pull-request-plan.json
-  demarc diff --format markdown --fail-on move state.json plan.json
+and names every duty that changes hands: from whom to whom, for how many resources, and because of which setting. A Terraform plan alone is compared
+with what was there before it, which it holds itself. With --format markdown it is a comment for a pull request; with --fail-on move it gates one.`,
+		Example: `  terraform show -json tfplan | demarc diff --format markdown --fail-on move -
+  demarc diff plan.json
+  demarc diff main-plan.json pull-request-plan.json
   demarc diff --store demarc.db scan:12 scan:latest`,
-		Args: cobra.ExactArgs(2),
+		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := out.check(); err != nil {
 				return err
@@ -44,14 +48,32 @@ a pull request; with --fail-on move it gates one.`,
 			}
 			in.comparable = true
 			if in.estatePath == "" {
-				in.estatePath = findEstate(args[1:])
+				in.estatePath = findEstate(args[len(args)-1:])
 			}
-			before, err := a.side(cmd.Context(), &in, &sf, args[0])
+			prior := in
+			prior.prior = len(args) == 1
+			if len(args) == 1 {
+				if strings.HasPrefix(args[0], "scan:") {
+					return fmt.Errorf("diff %s: name the scan, or the input, to compare it with", args[0])
+				}
+				if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+					return fmt.Errorf("diff %s: a directory; a Terraform plan is compared with what was there before it, anything else with a second input", args[0])
+				}
+				if args[0] == "-" {
+					plan, err := kept(a.In)
+					if err != nil {
+						return err
+					}
+					defer plan.Close()
+					prior.stdin, in.stdin = io.NewSectionReader(plan, 0, math.MaxInt64), plan
+				}
+			}
+			before, err := a.side(cmd.Context(), &prior, &sf, args[0])
 			if err != nil {
 				return err
 			}
 			defer before.close()
-			after, err := a.side(cmd.Context(), &in, &sf, args[1])
+			after, err := a.side(cmd.Context(), &in, &sf, args[len(args)-1])
 			if err != nil {
 				return err
 			}
@@ -71,7 +93,9 @@ a pull request; with --fail-on move it gates one.`,
 				return err
 			}
 			before.Finish()
-			a.tell(before.Result)
+			if len(args) == 2 || before.Documents == 0 { // else it would be told twice
+				a.tell(before.Result)
+			}
 			if before.stored != nil && before.stored.err != nil {
 				return before.stored.err
 			}
@@ -89,6 +113,25 @@ a pull request; with --fail-on move it gates one.`,
 	return cmd
 }
 
+// kept returns what is on a stream as a file without a name, which can be read more than once.
+func kept(in io.Reader) (*os.File, error) {
+	f, err := os.CreateTemp("", "demarc-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	_, err = io.Copy(f, in)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("keep standard input: %w", err), f.Close())
+	}
+	return f, nil
+}
+
 // side is one of the two things that are compared: a scan of a store, or an input.
 func (a *app) side(ctx context.Context, in *inputFlags, sf *storeFlags, what string) (*run, error) {
 	if number, ok := strings.CutPrefix(what, "scan:"); ok {
@@ -102,10 +145,10 @@ func (a *app) side(ctx context.Context, in *inputFlags, sf *storeFlags, what str
 		return a.fromStore(ctx, sf, demarc.ScanID(id), demarc.Filter{})
 	}
 	r, err := a.pipeline(ctx, in, []string{what})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+	if err != nil && !errors.Is(err, errReported) && !strings.HasPrefix(err.Error(), what) {
+		err = fmt.Errorf("%s: %w", what, err)
 	}
-	return r, nil
+	return r, err
 }
 
 // causeBetween says what made a duty change hands between two sides.

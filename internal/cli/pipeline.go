@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,6 +31,8 @@ type inputFlags struct {
 	asOf        string
 	workers     int
 	comparable  bool      // ids must not tell from which input they came
+	stdin       io.Reader // instead of the app's, if not nil
+	prior       bool      // the input is a Terraform plan, and what was there before it is asked for
 	recorder    *recorder // where the run is to be stored; nil for nowhere
 }
 
@@ -80,7 +83,7 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 			return nil, err
 		}
 	}
-	sources, notes, err := a.sources(ctx, book, est, paths, f.comparable || f.recorder != nil)
+	sources, notes, err := a.sources(ctx, book, est, paths, f)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +178,7 @@ func findEstate(paths []string) string {
 }
 
 // sources turns paths into sources. A path that the estate names is that source; without any path, all that it names are read.
-func (a *app) sources(ctx context.Context, book *rulebook.Rulebook, est *estate.Estate, paths []string, comparable bool) ([]scan.Source, []demarc.Note, error) {
+func (a *app) sources(ctx context.Context, book *rulebook.Rulebook, est *estate.Estate, paths []string, f *inputFlags) ([]scan.Source, []demarc.Note, error) {
 	if len(paths) == 0 {
 		for _, s := range est.Sources {
 			if s.Path != "" {
@@ -189,6 +192,10 @@ func (a *app) sources(ctx context.Context, book *rulebook.Rulebook, est *estate.
 	var out []scan.Source
 	var notes []demarc.Note
 	envelopes := book.EnvelopeIndex()
+	stdin := a.In
+	if f.stdin != nil {
+		stdin = f.stdin
+	}
 	for _, path := range paths {
 		inputs, found, err := file.Find(ctx, path, demarc.Source{Name: path})
 		if err != nil {
@@ -200,7 +207,7 @@ func (a *app) sources(ctx context.Context, book *rulebook.Rulebook, est *estate.
 		notes = append(notes, found...)
 		for _, in := range inputs {
 			declare(est, &in)
-			if comparable {
+			if f.comparable || f.recorder != nil {
 				if !in.Source.Declared {
 					in.Source.Name = "input"
 				}
@@ -208,7 +215,7 @@ func (a *app) sources(ctx context.Context, book *rulebook.Rulebook, est *estate.
 					in.Source.Input = ""
 				}
 			}
-			out = append(out, &file.Source{Input: in, Stdin: a.In, Envelopes: envelopes})
+			out = append(out, &file.Source{Input: in, Stdin: stdin, Envelopes: envelopes, Prior: f.prior})
 		}
 	}
 	return out, notes, nil

@@ -181,6 +181,7 @@ type Source struct {
 	Input     Input
 	Stdin     io.Reader
 	Envelopes Envelopes
+	Prior     bool // it is a Terraform plan, and what was there before it is asked for
 }
 
 var _ collect.Source = (*Source)(nil)

@@ -118,6 +118,10 @@ func (f *framer) read(in io.Reader) error {
 	}
 	if text[0] != '{' && text[0] != '[' || bytes.HasPrefix(text, []byte("[command]")) {
 		skip := preamble(head)
+		if skip < 0 && f.s.Prior {
+			f.refuseAt(0, noPlan)
+			return nil
+		}
 		if skip < 0 {
 			return f.yaml(r)
 		}
@@ -165,6 +169,10 @@ func (f *framer) json(r *bufio.Reader) error {
 		if p := recogniseText(withoutComments(head), f.s.Envelopes); p.whole { // a template that begins with a comment
 			first = p
 		}
+	}
+	if first.whole && f.s.Prior {
+		f.refuseAt(f.base, noPlan)
+		return nil
 	}
 	if first.whole {
 		return f.template(r, &first)
@@ -323,6 +331,9 @@ func (f *framer) inMemory(raw []byte, offset int64) error {
 
 // object goes through a top-level object by its plan.
 func (f *framer) object(d *jscan.Decoder, p *plan) error {
+	if f.s.Prior {
+		p = prior(p)
+	}
 	switch {
 	case p.refuse != "":
 		f.refuseAt(f.base+d.Offset(), p.refuse)
@@ -346,7 +357,7 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 	if err := d.Enter(); err != nil {
 		return err
 	}
-	var planned []byte // planned_values, until it is known whether there are resource_changes
+	var planned []byte // planned_values or prior_state, until it is known whether there are resource_changes
 	var plannedAt int64
 	changes, tooLarge := false, false
 	for {
@@ -373,7 +384,7 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 			return err
 		}
 		switch {
-		case m.form == demarc.FormPlanValues:
+		case m.form == demarc.FormPlanValues || m.form == demarc.FormStateValues && m.prior:
 			plannedAt = d.Offset()
 			raw, err := d.Value(MaxDocument)
 			if err != nil && !errors.Is(err, jscan.ErrTooLarge) {
@@ -413,14 +424,26 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 		outer := f.base
 		f.base += plannedAt
 		defer func() { f.base = outer }()
+		if f.s.Prior {
+			if planned = jscan.Member(planned, "values", false); jscan.IsNull(planned) { // nothing was there
+				return nil
+			}
+			return f.modules(jscan.DecodeBytes(planned), p, member{form: demarc.FormStateValues, modules: true}, 0)
+		}
 		return f.modules(jscan.DecodeBytes(planned), p, p.members["planned_values"], 0)
+	}
+	if f.s.Prior && !changes {
+		f.refuseAt(f.base, noPlan)
 	}
 	return nil
 }
 
 func (f *framer) elements(d *jscan.Decoder, p *plan, m member) error {
 	return f.each(d, func(raw []byte, offset int64) error {
-		if jscan.IsNull(raw) {
+		if m.prior {
+			raw = beforeChange(raw)
+		}
+		if raw == nil || jscan.IsNull(raw) {
 			return nil
 		}
 		return f.emit(p, m, raw, offset)

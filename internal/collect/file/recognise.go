@@ -166,6 +166,7 @@ type member struct {
 	form     demarc.Form
 	each     bool // its elements are the documents
 	modules  bool // it is a tree of Terraform modules
+	prior    bool // what was there before a plan is taken of it
 	recorded bool // it is a body that a tool recorded, to be recognised for itself
 	envelope string
 }

@@ -83,7 +83,7 @@ func (s *Store) Prune(ctx context.Context, organization, actor string, keep int,
 			return err
 		}
 		for _, query := range []string{
-			`DELETE FROM resources WHERE organization = $1 AND ended <= $2`,
+			`DELETE FROM resources WHERE organization = $1 AND ended < $2`, // what ended with the first says whose findings were resolved
 			`DELETE FROM moves WHERE organization = $1 AND scan < $2`,
 			`DELETE FROM findings WHERE organization = $1 AND resolved < $2`,
 			`DELETE FROM unlooked WHERE organization = $1 AND ended <= $2`,

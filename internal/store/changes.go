@@ -17,18 +17,16 @@ func (w *writer) settleChanges(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		open, err := w.openFindings(ctx, func(yield func(string) bool) {
-			for _, c := range chunk {
-				if !yield(c.id) {
-					return
-				}
-			}
-		})
+		lineages := make([]any, len(chunk))
+		for i, c := range chunk {
+			lineages[i] = c.old.lineage
+		}
+		open, err := w.openFindings(ctx, lineages)
 		if err != nil {
 			return err
 		}
 		for _, c := range chunk {
-			if err := w.settleChange(ctx, c, facts[c.old.rid], open[c.id]); err != nil {
+			if err := w.settleChange(ctx, c, facts[c.old.rid], open[c.old.lineage]); err != nil {
 				return fmt.Errorf("%s: %w", c.id, err)
 			}
 		}
@@ -83,23 +81,16 @@ func keyOf(duty int, f findingOf) findingKey {
 	return findingKey{duty, f}
 }
 
-// openFindings returns the findings of some resources that have rows and are not resolved.
-func (w *writer) openFindings(ctx context.Context, ids func(func(string) bool)) (map[string]map[findingKey]openFinding, error) {
-	args := []any{w.org}
-	for id := range ids {
-		args = append(args, id)
-	}
-	out := map[string]map[findingKey]openFinding{}
-	if len(args) == 1 {
-		return out, nil
-	}
-	rows, err := w.s.read.QueryContext(ctx, `SELECT id, resource, outcome, gap, check_id, first, last FROM findings WHERE organization = $1 AND resolved IS NULL AND resource IN (`+dollars(2, len(args)-1)+`)`, args...)
+// openFindings returns, by lineage, the findings of some resources that have rows and are not resolved.
+func (w *writer) openFindings(ctx context.Context, lineages []any) (map[int64]map[findingKey]openFinding, error) {
+	out := map[int64]map[findingKey]openFinding{}
+	rows, err := w.s.read.QueryContext(ctx, `SELECT id, lineage, outcome, gap, check_id, first, last FROM findings WHERE resolved IS NULL AND lineage IN (`+dollars(1, len(lineages))+`)`, lineages...)
 	return out, each(rows, err, func(r *sql.Rows) error {
 		var o openFinding
-		var id string
+		var lineage int64
 		var f findingOf
 		var last sql.NullInt64
-		if err := r.Scan(&o.id, &id, &o.outcome, &f.gap, &f.check, &o.first, &last); err != nil {
+		if err := r.Scan(&o.id, &lineage, &o.outcome, &f.gap, &f.check, &o.first, &last); err != nil {
 			return err
 		}
 		o.unconfirmed = last.Valid
@@ -107,10 +98,10 @@ func (w *writer) openFindings(ctx context.Context, ids func(func(string) bool)) 
 		if d == nil {
 			return fmt.Errorf("finding %d speaks of what is not there", o.id)
 		}
-		if out[id] == nil {
-			out[id] = map[findingKey]openFinding{}
+		if out[lineage] == nil {
+			out[lineage] = map[findingKey]openFinding{}
 		}
-		out[id][keyOf(demarc.DutyIndex(d.Duty), f)] = o
+		out[lineage][keyOf(demarc.DutyIndex(d.Duty), f)] = o
 		return nil
 	})
 }
@@ -169,7 +160,7 @@ func (w *writer) move(ctx context.Context, c *change, x, y *demarc.DutyAnswer, b
 	id := w.nextID.move
 	w.nextID.move++
 	w.scan.Moves++
-	return w.moves.add(ctx, w.t, id, w.org, int64(w.scan.ID), c.rid, c.id, c.place, before, after, string(cause), bit(catalog), appendChanges([]byte{}, changes))
+	return w.moves.add(ctx, w.t, id, w.org, int64(w.scan.ID), c.rid, c.old.lineage, c.place, before, after, string(cause), bit(catalog), appendChanges([]byte{}, changes))
 }
 
 // CauseOf says what made a duty change hands, by what is not what it was: a deciding fact, the catalog, the estate.
@@ -202,7 +193,7 @@ func (w *writer) turn(ctx context.Context, c *change, duty int, x, y *demarc.Dut
 			}
 		case !known && !contains(had, f):
 			w.scan.Opened++
-			if err := w.finding(ctx, c.id, c.rid, c.place, w.outcomeNow(c, duty), f, int64(w.scan.ID), nil, nil); err != nil {
+			if err := w.finding(ctx, c.old.lineage, c.rid, c.place, w.outcomeNow(c, duty), f, int64(w.scan.ID), nil, nil); err != nil {
 				return err
 			}
 		}
@@ -222,13 +213,13 @@ func (w *writer) turn(ctx context.Context, c *change, duty int, x, y *demarc.Dut
 			if known && row.unconfirmed {
 				continue
 			}
-			if err := w.end(ctx, c.id, &c.old, before, f, row, known, nil); err != nil {
+			if err := w.end(ctx, &c.old, before, f, row, known, nil); err != nil {
 				return err
 			}
 			continue
 		}
 		w.scan.Resolved++
-		if err := w.end(ctx, c.id, &c.old, before, f, row, known, int64(w.scan.ID)); err != nil {
+		if err := w.end(ctx, &c.old, before, f, row, known, int64(w.scan.ID)); err != nil {
 			return err
 		}
 	}
@@ -243,10 +234,10 @@ func cannotTell(d *demarc.DutyAnswer, check string) bool {
 }
 
 // end writes that a finding was last seen by the scan before, and is resolved or, with nil, cannot be told any more.
-func (w *writer) end(ctx context.Context, id string, old *current, outcome int64, f findingOf, row openFinding, known bool, resolved any) error {
+func (w *writer) end(ctx context.Context, old *entry, outcome int64, f findingOf, row openFinding, known bool, resolved any) error {
 	last := int64(w.before.ID)
 	if !known {
-		return w.finding(ctx, id, old.rid, old.place, outcome, f, old.born, last, resolved)
+		return w.finding(ctx, old.lineage, old.rid, old.place, outcome, f, old.born, last, resolved)
 	}
 	if row.unconfirmed { // last stays when it was
 		return w.t.exec(ctx, `UPDATE findings SET resolved = $1 WHERE id = $2`, resolved, row.id)
@@ -254,19 +245,20 @@ func (w *writer) end(ctx context.Context, id string, old *current, outcome int64
 	return w.t.exec(ctx, `UPDATE findings SET last = $1, resolved = $2, outcome = $3, rid = $4 WHERE id = $5`, last, resolved, outcome, old.rid, row.id)
 }
 
-func (w *writer) finding(ctx context.Context, id string, rid, place, outcome int64, f findingOf, first int64, last, resolved any) error {
+func (w *writer) finding(ctx context.Context, lineage, rid, place, outcome int64, f findingOf, first int64, last, resolved any) error {
 	n := w.nextID.finding
 	w.nextID.finding++
-	return w.findings.add(ctx, w.t, n, w.org, id, rid, place, outcome, string(f.gap), f.check, int64(f.severity), first, last, resolved)
+	return w.findings.add(ctx, w.t, n, w.org, lineage, rid, place, outcome, string(f.gap), f.check, int64(f.severity), first, last, resolved)
 }
 
 // remove writes that the findings of a resource that is gone are resolved. What nobody had looked at is no loss: that a
 // duty was unverified is not kept.
-func (w *writer) remove(ctx context.Context, m *missed) error {
-	open, err := w.openFindings(ctx, func(yield func(string) bool) { yield(m.id) })
+func (w *writer) remove(ctx context.Context, m *entry) error {
+	all, err := w.openFindings(ctx, []any{m.lineage})
 	if err != nil {
 		return err
 	}
+	open := all[m.lineage]
 	ids, err := w.vocab.outcomesOf(ctx, m.standing)
 	if err != nil {
 		return err
@@ -274,18 +266,18 @@ func (w *writer) remove(ctx context.Context, m *missed) error {
 	for i, outcome := range ids {
 		d := w.vocab.outcomeOf[outcome]
 		ended := findingsOf(d)
-		for k := range open[m.id] {
+		for k := range open {
 			if k.duty == i && !slices.ContainsFunc(ended, func(f findingOf) bool { return f.gap == k.gap && f.check == k.check }) {
 				ended = append(ended, k.findingOf)
 			}
 		}
 		for _, f := range ended {
-			row, known := open[m.id][keyOf(i, f)]
+			row, known := open[keyOf(i, f)]
 			if f.gap == demarc.GapUnverified && !known {
 				continue
 			}
 			w.scan.Resolved++
-			if err := w.end(ctx, m.id, &m.current, outcome, f, row, known, int64(w.scan.ID)); err != nil {
+			if err := w.end(ctx, m, outcome, f, row, known, int64(w.scan.ID)); err != nil {
 				return err
 			}
 		}

@@ -10,36 +10,58 @@ import (
 // class is what resources have in common that count alike: standing, service, and the duties that nobody has accepted.
 type class struct {
 	standing uint32 // with insideBit
-	service  demarc.ServiceID
+	service  uint32 // number, of snapshot.services
 	open     uint64 // duties that a team does and has not accepted
 }
 
 // classes are the resources of a snapshot by class. Whatever is counted is worked out once for each class.
 type classes struct {
-	list  []class
-	of    []uint32 // of each position
-	order []uint32 // positions, by class, then in the order of ids
-	start []uint32 // of each class in order, and the end
-	place []uint32 // of each position in order
-	open  bool     // whether teams are declared at all
+	list     []class
+	services []demarc.ServiceID // by number
+	of       []uint32           // of each position
+	order    []uint32           // positions, by class, then in the order of ids
+	start    []uint32           // of each class in order, and the end
+	place    []uint32           // of each position in order
+	special  []bool             // of each position in order: it has findings with a history of their own
+	lapsed   []bool             // of each position in order: it has findings that can no longer be told
+	open     bool               // whether teams are declared at all
 }
 
 // classify makes the classes of a snapshot; open may be nil.
 func (n *snapshot) classify(open []uint64) *classes {
-	c := &classes{of: make([]uint32, len(n.rids)), order: make([]uint32, len(n.rids)), place: make([]uint32, len(n.rids)), open: open != nil}
+	size := len(n.rids)
+	c := &classes{of: make([]uint32, size), order: make([]uint32, size), place: make([]uint32, size), special: make([]bool, size), lapsed: make([]bool, size), open: open != nil}
+	serviceOf := make([]uint32, len(n.view.places))
+	known := map[demarc.ServiceID]uint32{}
+	for i := range n.view.places {
+		id := n.view.places[i].service
+		number, ok := known[id]
+		if !ok {
+			number = uint32(len(c.services))
+			known[id] = number
+			c.services = append(c.services, id)
+		}
+		serviceOf[i] = number
+	}
+	// Nearly all resources of a standing are of one class: it is asked first.
+	last := make([]uint32, 2*n.view.standings) // class + 1
 	numbers := map[class]uint32{}
 	for pos := range n.rids {
-		k := class{standing: n.standings[pos], service: n.view.places[n.places[pos]].service}
+		k := class{standing: n.standings[pos], service: serviceOf[n.places[pos]]}
 		if open != nil {
 			k.open = open[pos]
 		}
-		number, ok := numbers[k]
-		if !ok {
-			number = uint32(len(c.list))
-			numbers[k] = number
-			c.list = append(c.list, k)
+		at := &last[2*(k.standing&^insideBit)+k.standing>>31]
+		if *at == 0 || c.list[*at-1] != k {
+			number, ok := numbers[k]
+			if !ok {
+				number = uint32(len(c.list))
+				numbers[k] = number
+				c.list = append(c.list, k)
+			}
+			*at = number + 1
 		}
-		c.of[pos] = number
+		c.of[pos] = *at - 1
 	}
 	c.start = make([]uint32, len(c.list)+1)
 	for _, number := range c.of {
@@ -52,9 +74,16 @@ func (n *snapshot) classify(open []uint64) *classes {
 	for pos, number := range c.of {
 		at := next[number]
 		next[number]++
-		c.order[at], c.place[at] = uint32(pos), n.places[pos]
+		c.order[at], c.place[at], c.special[at] = uint32(pos), n.places[pos], n.special[pos]
+		c.lapsed[at] = n.special[pos] && slices.ContainsFunc(n.rows[n.rids[pos]], func(r findingRow) bool { return r.last != 0 })
 	}
 	return c
+}
+
+// has reports whether the resource at a place of the order of classes is wanted, as far as it is not asked of duties.
+func (sel *selection) has(at uint32) bool {
+	cs := sel.classes
+	return sel.places[cs.place[at]] && (sel.positions == nil || sel.positions[cs.order[at]])
 }
 
 // counted goes through the classes of which something is wanted: how many resources, and which of their duties.
@@ -65,10 +94,13 @@ func (sel *selection) counted(yield func(c *class, mask uint64, times int) bool)
 		if mask == 0 {
 			continue
 		}
-		times := 0
-		for at := cs.start[i]; at < cs.start[i+1]; at++ {
-			if sel.places[cs.place[at]] && (sel.positions == nil || sel.positions[cs.order[at]]) {
-				times++
+		times := int(cs.start[i+1] - cs.start[i])
+		if !sel.everywhere || sel.positions != nil {
+			times = 0
+			for at := cs.start[i]; at < cs.start[i+1]; at++ {
+				if sel.has(at) {
+					times++
+				}
 			}
 		}
 		if times > 0 && !yield(&cs.list[i], mask, times) {
@@ -89,8 +121,8 @@ func (sel *selection) grouped(groupOf []uint32, groups int, yield func(c *class,
 		}
 		touched = touched[:0]
 		for at := cs.start[i]; at < cs.start[i+1]; at++ {
-			if p := cs.place[at]; sel.places[p] && (sel.positions == nil || sel.positions[cs.order[at]]) {
-				g := groupOf[p]
+			if sel.has(at) {
+				g := groupOf[cs.place[at]]
 				if count[g] == 0 {
 					touched = append(touched, g)
 				}

@@ -31,13 +31,18 @@ func appendFact(b []byte, f *demarc.NamedFact) []byte {
 		head |= sensitive
 	}
 	b = append(b, head)
-	if f.Fact.Known() {
-		return appendValue(b, f.Shown())
-	}
-	if f.Fact.Origin.Known() { // read, and yet without a value
+	switch v := &f.Fact.Value; {
+	case !f.Fact.Known() && f.Fact.Origin.Known(): // read, and yet without a value
 		return append(b, byte(demarc.TypeInvalid))
+	case !f.Fact.Known():
+		return b
+	case f.Sensitive || v.Type() == demarc.TypeDocument:
+		return appendValue(b, f.Shown())
+	case v.Type() == demarc.TypeString: // most are
+		return appendText(append(b, byte(demarc.TypeString)), v.AsString())
+	default:
+		return appendValue(b, *v)
 	}
-	return b
 }
 
 func appendValue(b []byte, v demarc.Value) []byte {

@@ -37,13 +37,47 @@ func (c *counts) add(d *counts) {
 	}
 }
 
-// sums are the numbers of a tally over many resources.
-type sums [numCounts]int64
+// sums are the numbers of a tally over many resources. Counts are gathered in lanes of 16 bits, four at a time, and added
+// to the totals before a lane can overflow.
+type sums struct {
+	lanes   [2 * countWords]uint64
+	pending int64
+	totals  [numCounts]int64
+}
+
+const (
+	everySecondByte = 0x00ff00ff00ff00ff
+	maxPending      = 0xffff / numDuties
+)
 
 func (s *sums) add(c *counts, times int64) {
-	for i := range numCounts {
-		s[i] += int64(c[i/8]>>(8*(i%8))&0xff) * times
+	if times > maxPending {
+		for i := range numCounts {
+			s.totals[i] += int64(c[i/8]>>(8*(i%8))&0xff) * times
+		}
+		return
 	}
+	if s.pending += times; s.pending > maxPending {
+		s.flush()
+		s.pending = times
+	}
+	for i, word := range c {
+		s.lanes[2*i] += word & everySecondByte * uint64(times)
+		s.lanes[2*i+1] += word >> 8 & everySecondByte * uint64(times)
+	}
+}
+
+func (s *sums) flush() {
+	for i := range numCounts {
+		s.totals[i] += int64(s.lanes[2*(i/8)+i%2] >> (16 * (i % 8 / 2)) & 0xffff)
+	}
+	s.lanes, s.pending = [2 * countWords]uint64{}, 0
+}
+
+// numbers returns the totals.
+func (s *sums) numbers() *[numCounts]int64 {
+	s.flush()
+	return &s.totals
 }
 
 // countsOf returns what a duty adds to a tally.
@@ -95,7 +129,8 @@ func countsOf(d *demarc.DutyAnswer) (c counts) {
 }
 
 // tally returns the sums in the words of the domain.
-func (s *sums) tally() demarc.Tally {
+func (sum *sums) tally() demarc.Tally {
+	s := sum.numbers()
 	t := demarc.Tally{
 		Duties:  int(s[countDuties]),
 		Yours:   demarc.Score{Total: int(s[countYours]), Proven: int(s[countProven]), Attested: int(s[countAttested])},

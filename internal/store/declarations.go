@@ -189,7 +189,7 @@ func (s *Store) accept(ctx context.Context, n *snapshot, d *demarc.Declaration, 
 		if taken == 0 || !sel.in(pos) {
 			continue
 		}
-		for _, m := range moved[n.rids[pos]] {
+		for _, m := range moved[n.lineages[pos]] {
 			if m.at.After(d.Recorded) {
 				taken &^= 1 << m.duty
 			}
@@ -201,8 +201,8 @@ func (s *Store) accept(ctx context.Context, n *snapshot, d *demarc.Declaration, 
 
 // teamed returns the duties of each standing that a team does; nil if there is none.
 func (n *snapshot) teamed() []uint64 {
-	n.teamedOnce.Do(func() { n.teams = n.findTeamed() })
-	return n.teams
+	teams, _ := n.teams.get(func() ([]uint64, error) { return n.findTeamed(), nil })
+	return teams
 }
 
 func (n *snapshot) findTeamed() []uint64 {
@@ -231,34 +231,27 @@ func (n *snapshot) findTeamed() []uint64 {
 	return out
 }
 
-// movedDuties returns when duties of the resources of a snapshot changed hands.
+// movedDuties returns, by lineage, when duties of resources changed hands.
 func (s *Store) movedDuties(ctx context.Context, n *snapshot) (map[int64][]movedDuty, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.moved != nil {
-		return n.moved, nil
-	}
-	moved := map[int64][]movedDuty{}
-	v := s.vocabulary(n.org)
-	rows, err := s.read.QueryContext(ctx, joinedAt("r.rid, f.after, f.scan", "moves", "f.scan <= $2"), n.org, int64(n.scan.ID))
-	err = each(rows, err, func(r *sql.Rows) error {
-		var rid, after, scan int64
-		if err := r.Scan(&rid, &after, &scan); err != nil {
-			return err
-		}
-		v.mu.Lock()
-		o := v.outcomeOf[after]
-		v.mu.Unlock()
-		if o != nil {
-			moved[rid] = append(moved[rid], movedDuty{o.duty, n.moments[scan].At})
-		}
-		return nil
+	return n.moved.get(func() (map[int64][]movedDuty, error) {
+		moved := map[int64][]movedDuty{}
+		v := s.vocabulary(n.org)
+		rows, err := s.read.QueryContext(ctx, `SELECT lineage, after, scan FROM moves WHERE organization = $1 AND scan <= $2`, n.org, int64(n.scan.ID))
+		err = each(rows, err, func(r *sql.Rows) error {
+			var lineage, after, scan int64
+			if err := r.Scan(&lineage, &after, &scan); err != nil {
+				return err
+			}
+			v.mu.Lock()
+			o := v.outcomeOf[after]
+			v.mu.Unlock()
+			if o != nil {
+				moved[lineage] = append(moved[lineage], movedDuty{o.duty, n.moments[scan].At})
+			}
+			return nil
+		})
+		return moved, s.explain(err)
 	})
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	n.moved = moved
-	return moved, nil
 }
 
 // isLatest reports whether a snapshot is of the latest scan.

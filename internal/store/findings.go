@@ -176,7 +176,7 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 	if order == demarc.OrderID {
 		what += " by id"
 	}
-	known, err := remember(n, cs, what, &f, func() (ranked, error) { return n.rankFindings(sel, &f, byAge, ranks, rank), nil })
+	known, err := ask(ctx, s, n, what, f, func(sel *selection) (ranked, error) { return n.rankFindings(sel, &f, byAge, ranks, rank), nil })
 	if err != nil {
 		return out, err
 	}
@@ -270,8 +270,8 @@ func (n *snapshot) rankFindings(sel *selection, f *demarc.Filter, byAge bool, ra
 		for at := cs.start[i]; at < cs.start[i+1]; at++ {
 			pos := int(cs.order[at])
 			switch {
-			case !sel.places[cs.place[at]] || sel.positions != nil && !sel.positions[pos]:
-			case n.special[pos]:
+			case !sel.has(at):
+			case cs.lapsed[at] || byAge && cs.special[at]:
 				scratch = n.gapsAt(sel, f, pos, scratch)
 				for k := range scratch {
 					counts[rank(&scratch[k])]++
@@ -403,68 +403,98 @@ func (n *snapshot) finding(pos int, x *row, g *gapAt) demarc.Finding {
 	return out
 }
 
+// resolvedNumbers is a finding that was resolved, as a snapshot holds all of them.
+type resolvedNumbers struct {
+	id, rid, resolved int64
+	at                versionAt // the version in which it was last seen
+	place             uint32
+	gapAt
+}
+
+// resolvedLog returns all findings that were resolved until a snapshot, those that were last first. It is read once.
+func (s *Store) resolvedLog(ctx context.Context, n *snapshot) ([]resolvedNumbers, error) {
+	return n.resolved.get(func() ([]resolvedNumbers, error) {
+		v := s.vocabulary(n.org)
+		all, rids, checks := []resolvedNumbers{}, []int64{}, map[string]string{}
+		rows, err := s.read.QueryContext(ctx, `SELECT id, rid, place, outcome, gap, check_id, severity, first, last, resolved FROM findings WHERE organization = $1 AND resolved <= $2 ORDER BY resolved DESC, id DESC`, n.org, int64(n.scan.ID))
+		err = each(rows, err, func(r *sql.Rows) error {
+			var x resolvedNumbers
+			var placeID, outcome, severity int64
+			var gap, check sql.RawBytes
+			var last sql.NullInt64
+			if err := r.Scan(&x.id, &x.rid, &placeID, &outcome, &gap, &check, &severity, &x.first, &last, &x.resolved); err != nil {
+				return err
+			}
+			for _, text := range []sql.RawBytes{gap, check} { // there are few of them
+				if _, ok := checks[string(text)]; !ok {
+					checks[string(text)] = string(text)
+				}
+			}
+			x.of = findingOf{demarc.Gap(checks[string(gap)]), checks[string(check)], demarc.Severity(severity)}
+			v.mu.Lock()
+			at, ok := v.placeAt[placeID]
+			x.out, x.place, x.last = v.outcomeOf[outcome], at, last.Int64
+			v.mu.Unlock()
+			if x.out != nil && ok && int(at) < len(n.view.places) { // or it is of a scan that came meanwhile
+				all, rids = append(all, x), append(rids, x.rid)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, s.explain(err)
+		}
+		at, err := s.versionsOf(ctx, n, rids)
+		for i := range at {
+			all[i].at = at[i]
+		}
+		return all, err
+	})
+}
+
 // resolvedFindings lists findings that were resolved until a scan, those that were last first.
 func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filter, page demarc.Page) (demarc.Paged[demarc.Finding], error) {
 	out := demarc.Paged[demarc.Finding]{Items: []demarc.Finding{}}
-	sel, err := s.selects(ctx, n, demarc.Filter{
-		Providers: f.Providers, Sources: f.Sources, Accounts: f.Accounts, Regions: f.Regions, Models: f.Models, Archetypes: f.Archetypes, Services: f.Services, Types: f.Types, Implied: f.Implied,
-	})
-	if err != nil {
-		return out, err
-	}
 	from := [2]int64{1 << 62, 1 << 62}
 	if page.After != "" {
-		if _, err := fmt.Sscanf(string(page.After), "%d-%d", &from[0], &from[1]); err != nil {
-			return out, errCursor
-		}
-	}
-	type resolved struct {
-		id, rid, resolved, last int64
-		place                   uint32
-		resource                string
-		gapAt
-	}
-	v := s.vocabulary(n.org)
-	var shown []resolved
-	byText := len(f.IDs)+len(f.Names)+len(f.Tags)+len(f.Exposures) > 0 || f.Text != ""
-	rows, err := s.read.QueryContext(ctx, `SELECT id, resource, rid, place, outcome, gap, check_id, severity, first, last, resolved FROM findings WHERE organization = $1 AND resolved <= $2 ORDER BY resolved DESC, id DESC`, n.org, int64(n.scan.ID))
-	var all []resolved
-	err = each(rows, err, func(r *sql.Rows) error {
-		var x resolved
-		var placeID, outcome, severity int64
-		var last sql.NullInt64
-		if err := r.Scan(&x.id, &x.resource, &x.rid, &placeID, &outcome, &x.of.gap, &x.of.check, &severity, &x.first, &last, &x.resolved); err != nil {
-			return err
-		}
-		v.mu.Lock()
-		x.out, x.place = v.outcomeOf[outcome], v.placeAt[placeID]
-		v.mu.Unlock()
-		x.of.severity, x.last = demarc.Severity(severity), last.Int64
-		if x.out == nil || int(x.place) >= len(sel.places) || !sel.places[x.place] || !f.MatchDuty(&x.out.answer) || !wantsGap(&f, x.of) {
-			return nil
-		}
-		all = append(all, x)
-		return nil
-	})
-	if err != nil {
-		return out, s.explain(err)
-	}
-	if byText {
-		if all, err = keepText(ctx, s, n, all, &f, func(x *resolved) (int64, uint32) { return x.rid, x.place }); err != nil {
+		var err error
+		if from, err = readResolvedCursor(page.After); err != nil {
 			return out, err
 		}
 	}
-	out.Total = len(all)
-	for _, x := range all {
-		if x.resolved < from[0] || x.resolved == from[0] && x.id < from[1] {
-			if shown = append(shown, x); len(shown) > page.Size() {
-				break
-			}
+	all, err := s.resolvedLog(ctx, n)
+	if err != nil {
+		return out, err
+	}
+	asked, err := s.asksVersions(ctx, n, f)
+	if err != nil {
+		return out, err
+	}
+	places := n.placesOf(&demarc.Filter{
+		Providers: f.Providers, Sources: f.Sources, Accounts: f.Accounts, Regions: f.Regions, Models: f.Models, Archetypes: f.Archetypes, Services: f.Services, Types: f.Types, Implied: f.Implied,
+	})
+	fits := map[*outcome]bool{}
+	var shown []*resolvedNumbers
+	for i := range all {
+		x := &all[i]
+		if !places[x.place] || !wantsGap(&f, x.of) {
+			continue
+		}
+		ok, known := fits[x.out]
+		if !known {
+			ok = f.MatchDuty(&x.out.answer)
+			fits[x.out] = ok
+		}
+		if !ok || asked != nil && !asked(x.at) {
+			continue
+		}
+		out.Total++
+		if (x.resolved < from[0] || x.resolved == from[0] && x.id < from[1]) && len(shown) <= page.Size() {
+			shown = append(shown, x)
 		}
 	}
 	if len(shown) > page.Size() {
 		shown = shown[:page.Size()]
-		last := &shown[len(shown)-1]
+		last := shown[len(shown)-1]
 		out.Next = demarc.Cursor(fmt.Sprintf("%d-%d", last.resolved, last.id))
 	}
 	rids := make([]int64, len(shown))
@@ -475,42 +505,26 @@ func (s *Store) resolvedFindings(ctx context.Context, n *snapshot, f demarc.Filt
 	if err != nil {
 		return out, err
 	}
-	for i := range shown {
-		x := &shown[i]
+	for _, x := range shown {
 		version := versions[x.rid]
 		d := &x.out.answer
-		finding := demarc.Finding{
+		out.Items = append(out.Items, demarc.Finding{
 			Resource: n.view.places[x.place].of(&version), Duty: d.Duty, Gap: x.of.gap, Check: x.of.check, Severity: x.of.severity, Holder: d.Holder, State: d.State, Believed: d.Believed,
-			Missing: d.Verdict.Missing, Because: d.Ground(), Exposure: s.exposureOfRow(n, &version), Team: d.Team, FirstSeen: n.moment(x.first), LastSeen: n.moment(x.last), Resolved: n.moment(x.resolved),
-		}
-		finding.Resource.ID = demarc.ResourceID(x.resource)
-		out.Items = append(out.Items, finding)
+			Missing: d.Verdict.Missing, Because: d.Ground(), Exposure: n.exposureAt(x.at), Team: d.Team, FirstSeen: n.moment(x.first), LastSeen: n.moment(x.last), Resolved: n.moment(x.resolved),
+		})
 	}
 	return out, nil
 }
 
-// keepText keeps the rows whose resources have the ids, names, tags, words and exposure of a filter.
-func keepText[T any](ctx context.Context, s *Store, n *snapshot, list []T, f *demarc.Filter, of func(*T) (rid int64, place uint32)) ([]T, error) {
-	var out []T
-	for chunk := range slices.Chunk(list, endsAtOnce) {
-		rids := make([]int64, len(chunk))
-		for i := range chunk {
-			rids[i], _ = of(&chunk[i])
-		}
-		versions, err := s.rowsOf(ctx, rids)
-		if err != nil {
-			return nil, err
-		}
-		for i := range chunk {
-			rid, place := of(&chunk[i])
-			version := versions[rid]
-			r := n.view.places[place].of(&version)
-			if f.MatchResource(&r) && (len(f.Exposures) == 0 || slices.Contains(f.Exposures, s.exposureOfRow(n, &version))) {
-				out = append(out, chunk[i])
-			}
-		}
+// readResolvedCursor returns which scan resolved the last finding of a page, and its number.
+func readResolvedCursor(c demarc.Cursor) (from [2]int64, err error) {
+	resolved, id, ok := strings.Cut(string(c), "-")
+	a, aerr := strconv.ParseInt(resolved, 10, 64)
+	b, berr := strconv.ParseInt(id, 10, 64)
+	if !ok || aerr != nil || berr != nil || a < 0 || b < 0 {
+		return from, errCursor
 	}
-	return out, nil
+	return [2]int64{a, b}, nil
 }
 
 // FindingGroups returns the open findings that a filter wants, grouped, worst and most frequent first.
@@ -519,11 +533,7 @@ func (s *Store) FindingGroups(ctx context.Context, at demarc.At, f demarc.Filter
 	if err != nil {
 		return nil, err
 	}
-	sel, err := s.selects(ctx, n, f)
-	if err != nil {
-		return nil, err
-	}
-	list, err := remember(n, sel.classes, "FindingGroups", &f, func() ([]demarc.FindingGroup, error) { return s.findingGroups(ctx, n, sel, f) })
+	list, err := ask(ctx, s, n, "finding groups", f, func(sel *selection) ([]demarc.FindingGroup, error) { return s.findingGroups(ctx, n, sel, f) })
 	return slices.Clone(list), err
 }
 
@@ -582,11 +592,11 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 		for k := cs.start[i]; k < cs.start[i+1]; k++ {
 			pos := int(cs.order[k])
 			switch {
-			case !sel.in(pos):
-			case n.special[pos]:
+			case !sel.has(k):
+			case cs.lapsed[k]:
 				scratch = n.gapsAt(sel, &f, pos, scratch)
 				for g := range scratch {
-					add(scratch[g].duty, scratch[g].of, c.service, 1, exposed, []int{pos})
+					add(scratch[g].duty, scratch[g].of, cs.services[c.service], 1, exposed, []int{pos})
 				}
 			default:
 				if times++; len(examples) < demarc.MaxExamples {
@@ -609,10 +619,10 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 			if wanted == 0 {
 				continue
 			}
-			of := outcomes[whose{c.service, open}]
+			of := outcomes[whose{cs.services[c.service], open}]
 			if of == nil {
 				of = &[numDuties][]some{}
-				outcomes[whose{c.service, open}] = of
+				outcomes[whose{cs.services[c.service], open}] = of
 			}
 			for d := range dutiesIn(wanted) {
 				if of[d] == nil {
@@ -699,11 +709,7 @@ func (s *Store) BlindSpots(ctx context.Context, at demarc.At, f demarc.Filter) (
 	if err != nil {
 		return nil, err
 	}
-	sel, err := s.selects(ctx, n, f)
-	if err != nil {
-		return nil, err
-	}
-	list, err := remember(n, sel.classes, "BlindSpots", &f, func() ([]demarc.BlindSpot, error) { return s.blindSpots(ctx, n, sel) })
+	list, err := ask(ctx, s, n, "blind spots", f, func(sel *selection) ([]demarc.BlindSpot, error) { return s.blindSpots(ctx, n, sel) })
 	return slices.Clone(list), err
 }
 
@@ -742,7 +748,7 @@ func (s *Store) blindSpots(ctx context.Context, n *snapshot, sel *selection) ([]
 		times := 0
 		var examples []int
 		for k := cs.start[i]; k < cs.start[i+1]; k++ {
-			if pos := int(cs.order[k]); sel.in(pos) {
+			if pos := int(cs.order[k]); sel.has(k) {
 				if times++; len(examples) < demarc.MaxExamples {
 					examples = append(examples, pos)
 				}
@@ -752,10 +758,10 @@ func (s *Store) blindSpots(ctx context.Context, n *snapshot, sel *selection) ([]
 			continue
 		}
 		for name, duties := range hidden {
-			x := spots[key{c.service, name}]
+			x := spots[key{cs.services[c.service], name}]
 			if x == nil {
 				x = &spot{}
-				spots[key{c.service, name}] = x
+				spots[key{cs.services[c.service], name}] = x
 			}
 			x.resources += times
 			x.duties += times * duties

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 
@@ -31,13 +32,23 @@ type interner struct {
 	assignmentAt map[*demarc.Assignment]int64
 	verdictAt    map[*demarc.Verdict]int64
 	outcomeAt    map[outcomeAt]int64
-	standingAt   map[standingKey]int64
+	standingAt   map[standingKey]standingKnown
 	namesAt      map[demarc.ServiceID][]namesKnown
 	archetypeAt  map[*demarc.Assignment]string
 
 	next                                                                        struct{ place, assignment, verdict, outcome, standing, names int64 }
 	newPlaces, newAssignments, newVerdicts, newOutcomes, newStandings, newNames bulk
-	facts                                                                       []byte
+	facts, digested                                                             []byte
+	lastPlace                                                                   struct {
+		raw place
+		id  int64
+	}
+}
+
+// interned is what an answer comes to: numbers, and bytes that are valid until the next.
+type interned struct {
+	place, standing, names int64
+	facts                  []byte
 }
 
 const maxAddresses = 200_000
@@ -67,6 +78,12 @@ type outcomeAt struct {
 	teamless bool
 }
 
+// standingKnown is a standing and the archetype that it rests on.
+type standingKnown struct {
+	id        int64
+	archetype string
+}
+
 type namesKnown struct {
 	names []string
 	id    int64
@@ -77,7 +94,7 @@ func newInterner(ctx context.Context, s *Store, t *tx, org int64) (*interner, er
 		t: t, org: org, places: map[place]int64{}, placeOf: map[int64]place{},
 		assignments: map[[32]byte]int64{}, verdicts: map[[32]byte]int64{}, outcomes: map[outcomeKey]int64{}, standings: map[[16]byte]int64{}, names: map[string]int64{},
 		outcomeOf: map[int64]*demarc.DutyAnswer{}, standingOf: map[int64][]int64{}, namesOf: map[int64][]string{},
-		assignmentAt: map[*demarc.Assignment]int64{}, verdictAt: map[*demarc.Verdict]int64{}, outcomeAt: map[outcomeAt]int64{}, standingAt: map[standingKey]int64{}, namesAt: map[demarc.ServiceID][]namesKnown{}, archetypeAt: map[*demarc.Assignment]string{},
+		assignmentAt: map[*demarc.Assignment]int64{}, verdictAt: map[*demarc.Verdict]int64{}, outcomeAt: map[outcomeAt]int64{}, standingAt: map[standingKey]standingKnown{}, namesAt: map[demarc.ServiceID][]namesKnown{}, archetypeAt: map[*demarc.Assignment]string{},
 		newPlaces:      bulk{table: "places", columns: []string{"id", "organization", "provider", "source", "account", "region", "type", "service", "model", "archetype", "implied"}},
 		newAssignments: bulk{table: "assignments", columns: []string{"id", "organization", "body"}},
 		newVerdicts:    bulk{table: "verdicts", columns: []string{"id", "organization", "body"}},
@@ -166,11 +183,12 @@ func sumOf(b []byte) [16]byte {
 // answer returns an answer as numbers.
 func (in *interner) answer(ctx context.Context, a *demarc.Answer) (interned, error) {
 	var out interned
-	var err error
-	if out.place, err = in.place(ctx, a); err != nil {
+	standing, err := in.standing(ctx, a.Standing)
+	if err != nil {
 		return out, err
 	}
-	if out.standing, err = in.standing(ctx, a.Standing); err != nil {
+	out.standing = standing.id
+	if out.place, err = in.place(ctx, &a.Resource, standing.archetype); err != nil {
 		return out, err
 	}
 	if out.names, err = in.factNames(ctx, a); err != nil {
@@ -181,9 +199,31 @@ func (in *interner) answer(ctx context.Context, a *demarc.Answer) (interned, err
 	return out, nil
 }
 
-func (in *interner) place(ctx context.Context, a *demarc.Answer) (int64, error) {
-	r := &a.Resource
-	p := place{clean(r.Provider), clean(r.Source), clean(r.Account), clean(r.Region), clean(r.Type), r.Service, r.Model, in.archetype(a.Standing), r.Implied}
+// digest is that of everything that makes a version of a resource, but for its id.
+func (in *interner) digest(x *interned, a *demarc.Answer) [16]byte {
+	b := in.digested[:0]
+	for _, n := range []int64{x.place, x.standing, x.names, bit(a.Inside)} {
+		b = binary.AppendVarint(b, n)
+	}
+	b = appendText(b, clean(a.Resource.Name))
+	b = appendText(b, string(a.Resource.Tags))
+	b = append(b, x.facts...)
+	in.digested = b
+	return sumOf(b)
+}
+
+// place returns the number of where a resource is. Neighbours are mostly in one place.
+func (in *interner) place(ctx context.Context, r *demarc.Resource, archetype string) (int64, error) {
+	raw := place{r.Provider, r.Source, r.Account, r.Region, r.Type, r.Service, r.Model, archetype, r.Implied}
+	if raw == in.lastPlace.raw && in.lastPlace.id != 0 {
+		return in.lastPlace.id, nil
+	}
+	id, err := in.placeOfKind(ctx, place{clean(r.Provider), clean(r.Source), clean(r.Account), clean(r.Region), clean(r.Type), r.Service, r.Model, archetype, r.Implied})
+	in.lastPlace.raw, in.lastPlace.id = raw, id
+	return id, err
+}
+
+func (in *interner) placeOfKind(ctx context.Context, p place) (int64, error) {
 	if id, ok := in.places[p]; ok {
 		return id, nil
 	}
@@ -212,7 +252,7 @@ func (in *interner) archetype(s *demarc.Standing) string {
 	return ""
 }
 
-func (in *interner) standing(ctx context.Context, s *demarc.Standing) (int64, error) {
+func (in *interner) standing(ctx context.Context, s *demarc.Standing) (standingKnown, error) {
 	key := standingKey{assignments: &s.Assignments[0], verdicts: &s.Verdicts[0]}
 	if len(s.Teams) > 0 {
 		key.teams = &s.Teams[0]
@@ -220,8 +260,8 @@ func (in *interner) standing(ctx context.Context, s *demarc.Standing) (int64, er
 	if len(s.Beliefs) > 0 {
 		key.beliefs = &s.Beliefs[0]
 	}
-	if id, ok := in.standingAt[key]; ok {
-		return id, nil
+	if known, ok := in.standingAt[key]; ok {
+		return known, nil
 	}
 	ids := make([]int64, numDuties)
 	for i, a := range s.Assignments {
@@ -235,7 +275,7 @@ func (in *interner) standing(ctx context.Context, s *demarc.Standing) (int64, er
 			d := s.Duty(i)
 			var err error
 			if id, err = in.outcome(ctx, &d); err != nil {
-				return 0, err
+				return standingKnown{}, err
 			}
 			if !believed {
 				if len(in.outcomeAt) >= maxAddresses {
@@ -254,14 +294,15 @@ func (in *interner) standing(ctx context.Context, s *demarc.Standing) (int64, er
 		in.next.standing++
 		in.standings[sum], in.standingOf[id] = id, ids
 		if err := in.newStandings.add(ctx, in.t, id, in.org, body); err != nil {
-			return 0, err
+			return standingKnown{}, err
 		}
 	}
 	if len(in.standingAt) >= maxAddresses { // most resources may have one of their own
 		clear(in.standingAt)
 	}
-	in.standingAt[key] = id
-	return id, nil
+	known := standingKnown{id, in.archetype(s)}
+	in.standingAt[key] = known
+	return known, nil
 }
 
 func (in *interner) outcome(ctx context.Context, d *demarc.DutyAnswer) (int64, error) {

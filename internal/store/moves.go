@@ -10,12 +10,12 @@ import (
 	"github.com/demarc/demarc"
 )
 
-const moveColumns = `id, scan, rid, resource, place, before, after, cause, catalog_changed, changes`
+const moveColumns = `id, scan, rid, place, before, after, cause, catalog_changed, changes`
 
 // moveRow is a move as it is stored.
 type moveRow struct {
 	id, scan, rid, place, before, after int64
-	resource, cause                     string
+	cause                               string
 	catalog                             bool
 	changes                             []byte
 }
@@ -23,7 +23,7 @@ type moveRow struct {
 func readMove(r *sql.Rows) (moveRow, error) {
 	var m moveRow
 	var catalog int64
-	err := r.Scan(&m.id, &m.scan, &m.rid, &m.resource, &m.place, &m.before, &m.after, &m.cause, &catalog, &m.changes)
+	err := r.Scan(&m.id, &m.scan, &m.rid, &m.place, &m.before, &m.after, &m.cause, &catalog, &m.changes)
 	m.catalog = catalog != 0
 	return m, err
 }
@@ -66,42 +66,43 @@ func (s *Store) Moves(ctx context.Context, organization string, f demarc.Filter,
 
 // moveNumbers is a move in numbers, as a snapshot holds all of them.
 type moveNumbers struct {
-	id, scan, rid int64
-	place         uint32
-	after         *outcome
+	id, scan int64
+	at       versionAt // the version after
+	place    uint32
+	after    *outcome
 }
 
 // moveLog returns all moves until a snapshot in numbers, newest first. It is read once.
 func (s *Store) moveLog(ctx context.Context, n *snapshot) ([]moveNumbers, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.log != nil {
-		return n.log, nil
-	}
-	v := s.vocabulary(n.org)
-	log := []moveNumbers{}
-	rows, err := s.read.QueryContext(ctx, `SELECT id, scan, rid, place, after FROM moves WHERE organization = $1 AND scan <= $2 ORDER BY id DESC`, n.org, int64(n.scan.ID))
-	err = each(rows, err, func(r *sql.Rows) error {
-		var m moveNumbers
-		var place, after int64
-		if err := r.Scan(&m.id, &m.scan, &m.rid, &place, &after); err != nil {
-			return err
+	return n.log.get(func() ([]moveNumbers, error) {
+		v := s.vocabulary(n.org)
+		log, rids := []moveNumbers{}, []int64{}
+		rows, err := s.read.QueryContext(ctx, `SELECT id, scan, rid, place, after FROM moves WHERE organization = $1 AND scan <= $2 ORDER BY id DESC`, n.org, int64(n.scan.ID))
+		err = each(rows, err, func(r *sql.Rows) error {
+			var m moveNumbers
+			var rid, place, after int64
+			if err := r.Scan(&m.id, &m.scan, &rid, &place, &after); err != nil {
+				return err
+			}
+			v.mu.Lock()
+			at, ok := v.placeAt[place]
+			m.place, m.after = at, v.outcomeOf[after]
+			v.mu.Unlock()
+			if !ok || m.after == nil {
+				return fmt.Errorf("move %d speaks of what is not there", m.id)
+			}
+			log, rids = append(log, m), append(rids, rid)
+			return nil
+		})
+		if err != nil {
+			return nil, s.explain(err)
 		}
-		v.mu.Lock()
-		at, ok := v.placeAt[place]
-		m.place, m.after = at, v.outcomeOf[after]
-		v.mu.Unlock()
-		if !ok || m.after == nil {
-			return fmt.Errorf("move %d speaks of what is not there", m.id)
+		at, err := s.versionsOf(ctx, n, rids)
+		for i := range at {
+			log[i].at = at[i]
 		}
-		log = append(log, m)
-		return nil
+		return log, err
 	})
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	n.log = log
-	return log, nil
 }
 
 // wantedMoves returns the moves of a period that a filter wants, newest first.
@@ -130,11 +131,11 @@ func (s *Store) wantedMoves(ctx context.Context, n *snapshot, f demarc.Filter, p
 			out = append(out, *m)
 		}
 	}
-	if len(f.IDs)+len(f.Names)+len(f.Tags)+len(f.Exposures) == 0 && f.Text == "" {
-		return out, nil
+	asked, err := s.asksVersions(ctx, n, f)
+	if err != nil || asked == nil {
+		return out, err
 	}
-	// What asks for ids, names, tags, words or exposure needs the resource.
-	return keepText(ctx, s, n, out, &f, func(m *moveNumbers) (int64, uint32) { return m.rid, m.place })
+	return slices.DeleteFunc(out, func(m moveNumbers) bool { return !asked(m.at) }), nil
 }
 
 // moveRows returns some moves, in the order of their ids as given.
@@ -211,7 +212,6 @@ func (s *Store) moves(ctx context.Context, n *snapshot, list []moveRow) ([]demar
 			ID: m.id, Resource: n.view.places[place].of(&version), Duty: y.answer.Duty, From: x.answer.Assignment, To: y.answer.Assignment,
 			ToUs: y.answer.Holder.Share() > x.answer.Holder.Share(), Because: d.changes(), Cause: demarc.Cause(m.cause), CatalogChanged: m.catalog, Team: y.answer.Team, FirstSeen: n.moment(m.scan),
 		}
-		move.Resource.ID = demarc.ResourceID(m.resource)
 		if d.err != nil {
 			return nil, fmt.Errorf("move %d: %w", m.id, d.err)
 		}
@@ -220,10 +220,10 @@ func (s *Store) moves(ctx context.Context, n *snapshot, list []moveRow) ([]demar
 	return out, nil
 }
 
-// movesOf returns all moves of a resource.
-func (s *Store) movesOf(ctx context.Context, n *snapshot, id demarc.ResourceID) ([]demarc.Move, error) {
+// movesOf returns all moves of a resource, by its first version.
+func (s *Store) movesOf(ctx context.Context, n *snapshot, lineage int64) ([]demarc.Move, error) {
 	var list []moveRow
-	rows, err := s.read.QueryContext(ctx, `SELECT `+moveColumns+` FROM moves WHERE organization = $1 AND resource = $2 ORDER BY id`, n.org, clean(string(id)))
+	rows, err := s.read.QueryContext(ctx, `SELECT `+moveColumns+` FROM moves WHERE lineage = $1 ORDER BY id`, lineage)
 	if err := each(rows, err, func(r *sql.Rows) error {
 		m, err := readMove(r)
 		list = append(list, m)
@@ -240,7 +240,7 @@ func (s *Store) MoveGroups(ctx context.Context, organization string, f demarc.Fi
 	if err != nil {
 		return nil, err
 	}
-	list, err := remember(n, nil, fmt.Sprintf("moves %d %d", period.Since.UnixMicro(), period.Until.UnixMicro()), &f, func() ([]demarc.MoveGroup, error) {
+	list, err := ask(ctx, s, n, fmt.Sprintf("moves %d %d", period.Since.UnixMicro(), period.Until.UnixMicro()), f, func(*selection) ([]demarc.MoveGroup, error) {
 		return s.moveGroups(ctx, n, f, period)
 	})
 	return slices.Clone(list), err
@@ -262,6 +262,14 @@ func (s *Store) moveGroups(ctx context.Context, n *snapshot, f demarc.Filter, pe
 		if err != nil {
 			return nil, err
 		}
+		rids := make([]int64, len(rows))
+		for i := range rows {
+			rids[i] = rows[i].rid
+		}
+		names, err := s.idsOf(ctx, rids)
+		if err != nil {
+			return nil, err
+		}
 		for i := range rows {
 			m := &rows[i]
 			place, x, y, err := v.moved(m)
@@ -270,7 +278,7 @@ func (s *Store) moveGroups(ctx context.Context, n *snapshot, f demarc.Filter, pe
 			}
 			d := decoder{b: m.changes}
 			groups.Add(&demarc.Move{
-				Resource: demarc.Resource{ID: demarc.ResourceID(m.resource), Service: n.view.places[place].service}, Duty: y.answer.Duty, From: x.answer.Assignment, To: y.answer.Assignment,
+				Resource: demarc.Resource{ID: demarc.ResourceID(names[m.rid]), Service: n.view.places[place].service}, Duty: y.answer.Duty, From: x.answer.Assignment, To: y.answer.Assignment,
 				ToUs: y.answer.Holder.Share() > x.answer.Holder.Share(), Because: d.changes(), Cause: demarc.Cause(m.cause), FirstSeen: n.moment(m.scan),
 			})
 			if d.err != nil {

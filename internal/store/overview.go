@@ -18,19 +18,18 @@ func (s *Store) Overview(ctx context.Context, at demarc.At, f demarc.Filter) (de
 	if err != nil {
 		return demarc.Overview{}, err
 	}
-	sel, err := s.selects(ctx, n, f)
-	if err != nil {
-		return demarc.Overview{}, err
-	}
-	return remember(n, sel.classes, "overview", &f, func() (demarc.Overview, error) { return n.overview(sel), nil })
+	return ask(ctx, s, n, "overview", f, func(sel *selection) (demarc.Overview, error) { return n.overview(sel), nil })
 }
 
 func (n *snapshot) overview(sel *selection) demarc.Overview {
 	out := demarc.Overview{Scan: n.scan}
 	counts := make([]int, len(n.view.places))
-	for pos := range n.rids {
-		if sel.mask(pos) != 0 {
-			counts[n.places[pos]]++
+	cs := sel.classes
+	for i, mask := range sel.masks {
+		for at := cs.start[i]; mask != 0 && at < cs.start[i+1]; at++ {
+			if sel.has(at) {
+				counts[cs.place[at]]++
+			}
 		}
 	}
 	for i, c := range counts {
@@ -96,19 +95,16 @@ func (s *Store) Groups(ctx context.Context, at demarc.At, f demarc.Filter, by de
 	if err != nil {
 		return nil, err
 	}
-	sel, err := s.selects(ctx, n, f)
-	if err != nil {
-		return nil, err
-	}
-	if slices.Contains(demarc.DutyDimensions, by) {
-		list, err := remember(n, sel.classes, "groups by "+string(by), &f, func() ([]demarc.Group, error) { return n.dutyGroups(sel, by), nil })
-		return slices.Clone(list), err
-	}
-	value, err := placeValue(by)
-	if err != nil {
-		return nil, err
-	}
-	list, err := remember(n, sel.classes, "groups by "+string(by), &f, func() ([]demarc.Group, error) { return n.placeGroups(sel, value), nil })
+	list, err := ask(ctx, s, n, "groups by "+string(by), f, func(sel *selection) ([]demarc.Group, error) {
+		if slices.Contains(demarc.DutyDimensions, by) {
+			return n.dutyGroups(sel, by), nil
+		}
+		value, err := placeValue(by)
+		if err != nil {
+			return nil, err
+		}
+		return n.placeGroups(sel, value), nil
+	})
 	return slices.Clone(list), err
 }
 
@@ -296,11 +292,7 @@ func (s *Store) Line(ctx context.Context, at demarc.At, f demarc.Filter, by dema
 	if err != nil {
 		return out, err
 	}
-	sel, err := s.selects(ctx, n, f)
-	if err != nil {
-		return out, err
-	}
-	return remember(n, sel.classes, fmt.Sprintf("line by %s, %d", by, columns), &f, func() (demarc.Line, error) { return n.line(sel, by, value, columns), nil })
+	return ask(ctx, s, n, fmt.Sprintf("line by %s, %d", by, columns), f, func(sel *selection) (demarc.Line, error) { return n.line(sel, by, value, columns), nil })
 }
 
 func (n *snapshot) line(sel *selection, by demarc.Dimension, value func(*place) string, columns int) demarc.Line {
@@ -391,55 +383,54 @@ func (s *Store) Trend(ctx context.Context, organization string, f demarc.Filter,
 	if err != nil {
 		return nil, err
 	}
-	sel, err := s.selects(ctx, n, f)
-	if err != nil {
-		return nil, err
-	}
-	list, err := remember(n, sel.classes, fmt.Sprintf("trend %d %d", period.Since.UnixMicro(), period.Until.UnixMicro()), &f, func() ([]demarc.TrendPoint, error) {
-		return s.trend(ctx, n, sel, period)
+	list, err := ask(ctx, s, n, fmt.Sprintf("trend %d %d", period.Since.UnixMicro(), period.Until.UnixMicro()), f, func(sel *selection) ([]demarc.TrendPoint, error) {
+		return s.trend(ctx, n, sel, f, period)
 	})
 	return slices.Clone(list), err
 }
 
-func (s *Store) trend(ctx context.Context, n *snapshot, sel *selection, period demarc.Period) ([]demarc.TrendPoint, error) {
+func (s *Store) trend(ctx context.Context, n *snapshot, sel *selection, f demarc.Filter, period demarc.Period) ([]demarc.TrendPoint, error) {
 	points, err := s.trendPoints(ctx, n.org, period)
 	if err != nil || len(points) == 0 {
 		return points, err
 	}
 	// Each version adds to all points from its first scan on, and takes away from the one that ended it on.
-	deltas := make([]summed, len(points)+1)
-	index := func(scan int64) int {
-		i, _ := slices.BinarySearchFunc(points, demarc.ScanID(scan), func(p demarc.TrendPoint, id demarc.ScanID) int { return cmp.Compare(p.Scan, id) })
-		return i
+	indexOf := make([]uint32, n.scan.ID+2) // of each scan, the first point that is not before it
+	for id := range indexOf {
+		at, _ := slices.BinarySearchFunc(points, demarc.ScanID(id), func(p demarc.TrendPoint, id demarc.ScanID) int { return cmp.Compare(p.Scan, id) })
+		indexOf[id] = uint32(at)
 	}
-	type group struct {
-		standing     uint32
-		mask         uint64
-		first, ended int
+	type change struct{ more, less summed }
+	changes := make([]change, len(points)+1)
+	add := func(standing uint32, mask uint64, first, ended uint32, times int64) {
+		if first >= ended {
+			return
+		}
+		c := n.view.summaries[standing&^insideBit][standing>>31]
+		if mask != allDuties {
+			c = n.countsOf(standing&^insideBit, mask)
+		}
+		changes[first].more.sums.add(&c, times)
+		changes[first].more.resources += int(times)
+		changes[ended].less.sums.add(&c, times)
+		changes[ended].less.resources += int(times)
 	}
-	groups := map[group]int64{}
-	indexOf := map[uint32]int{}
-	firsts := make([]int, len(points)+1)
-	for i := range sel.classes.list {
+	end := uint32(len(points))
+	cs := sel.classes
+	firsts := make([]int64, len(points)+1)
+	for i := range cs.list {
 		mask := sel.masks[i]
 		if mask == 0 {
 			continue
 		}
-		for at := sel.classes.start[i]; at < sel.classes.start[i+1]; at++ {
-			pos := sel.classes.order[at]
-			if !sel.in(int(pos)) {
-				continue
+		for at := cs.start[i]; at < cs.start[i+1]; at++ {
+			if sel.has(at) {
+				firsts[indexOf[n.first[cs.order[at]]]]++
 			}
-			k, ok := indexOf[n.first[pos]]
-			if !ok {
-				k = index(int64(n.first[pos]))
-				indexOf[n.first[pos]] = k
-			}
-			firsts[k]++
 		}
 		for k, times := range firsts {
 			if times > 0 {
-				groups[group{sel.classes.list[i].standing, mask, k, len(points)}] += int64(times)
+				add(cs.list[i].standing, mask, uint32(k), end, times)
 				firsts[k] = 0
 			}
 		}
@@ -448,34 +439,40 @@ func (s *Store) trend(ctx context.Context, n *snapshot, sel *selection, period d
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range past {
-		if m := sel.pastMask(&p); m != 0 {
-			groups[group{p.standing, m, index(p.first), index(p.ended)}] += p.count
+	var found []bool
+	if sel.positions != nil {
+		if found, err = s.findPast(ctx, n, f); err != nil {
+			return nil, err
+		}
+	}
+	type group struct {
+		standing     uint32
+		mask         uint64
+		first, ended uint32
+	}
+	groups := map[group]int64{}
+	for i := range past {
+		p := &past[i]
+		if found != nil && (i >= len(found) || !found[i]) {
+			continue
+		}
+		if m := sel.pastMask(p); m != 0 {
+			groups[group{p.standing, m, indexOf[p.first], indexOf[p.ended]}]++
 		}
 	}
 	for g, times := range groups {
-		if g.first >= g.ended {
-			continue
-		}
-		var c counts
-		switch at := g.standing &^ insideBit; g.mask {
-		case allDuties:
-			c = n.view.summaries[at][bit(g.standing&insideBit != 0)]
-		default:
-			c = n.countsOf(at, g.mask)
-		}
-		deltas[g.first].sums.add(&c, times)
-		deltas[g.first].resources += int(times)
-		deltas[g.ended].sums.add(&c, -times)
-		deltas[g.ended].resources -= int(times)
+		add(g.standing, g.mask, g.first, g.ended, times)
 	}
-	var running summed
+	var running [numCounts]int64
+	resources := 0
 	for i := range points {
-		for k := range running.sums {
-			running.sums[k] += deltas[i].sums[k]
+		c := &changes[i]
+		more, less := c.more.sums.numbers(), c.less.sums.numbers()
+		for k := range running {
+			running[k] += more[k] - less[k]
 		}
-		running.resources += deltas[i].resources
-		points[i].Resources, points[i].Tally = running.resources, running.tally()
+		resources += c.more.resources - c.less.resources
+		points[i].Resources, points[i].Tally = resources, (&sums{totals: running}).tally()
 	}
 	return points, nil
 }
@@ -496,65 +493,4 @@ func (s *Store) trendPoints(ctx context.Context, org int64, period demarc.Period
 		return err
 	})
 	return points, s.explain(err)
-}
-
-// pastVersion is versions that have ended and are alike.
-type pastVersion struct {
-	place        uint32
-	standing     uint32 // with insideBit
-	first, ended int64
-	count        int64
-}
-
-// pastVersions returns the versions that have ended. They are read once.
-func (s *Store) pastVersions(ctx context.Context, n *snapshot) ([]pastVersion, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.pastRead {
-		return n.past, nil
-	}
-	v := s.vocabulary(n.org)
-	v.mu.Lock()
-	placeAt, standingAt := v.placeAt, v.standingAt
-	defer v.mu.Unlock()
-	var out []pastVersion
-	rows, err := s.read.QueryContext(ctx, `SELECT place, standing, inside, first, ended, count(*) FROM resources WHERE organization = $1 AND ended IS NOT NULL AND ended <= $2 GROUP BY place, standing, inside, first, ended`, n.org, int64(n.scan.ID))
-	err = each(rows, err, func(r *sql.Rows) error {
-		var p pastVersion
-		var placeID, standingID, inside int64
-		if err := r.Scan(&placeID, &standingID, &inside, &p.first, &p.ended, &p.count); err != nil {
-			return err
-		}
-		var known, ok bool
-		p.place, known = placeAt[placeID]
-		if p.standing, ok = standingAt[standingID]; !known || !ok || int(p.place) >= len(n.view.places) || int(p.standing) >= n.view.standings {
-			return nil // of a scan that came meanwhile
-		}
-		if inside != 0 {
-			p.standing |= insideBit
-		}
-		out = append(out, p)
-		return nil
-	})
-	if err != nil {
-		return nil, s.explain(err)
-	}
-	n.past, n.pastRead = out, true
-	return out, nil
-}
-
-// pastMask returns the duties that are wanted of a version that has ended. What asks for names, tags or words cannot be
-// told of it.
-func (sel *selection) pastMask(p *pastVersion) uint64 {
-	if !sel.places[p.place] || sel.positions != nil {
-		return 0
-	}
-	if sel.duties == nil {
-		return allDuties
-	}
-	m := sel.duties[p.standing&^insideBit]
-	if p.standing&insideBit != 0 {
-		m &^= guestDuties
-	}
-	return m
 }

@@ -55,7 +55,7 @@ func (d *postgres) open(ctx context.Context, o Options) (write, read *sql.DB, er
 	reading.RuntimeParams["default_transaction_read_only"] = "on"
 	read = stdlib.OpenDB(*reading)
 	read.SetMaxOpenConns(16)
-	read.SetMaxIdleConns(4)
+	read.SetMaxIdleConns(maxIdle)
 	if err := read.PingContext(ctx); err != nil {
 		return nil, nil, errors.Join(d.explain(err), read.Close())
 	}

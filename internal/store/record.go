@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,9 +81,11 @@ type writer struct {
 	resources, moves, findings bulk
 	ended                      []ending // versions that end with this scan
 	changed                    []*change
-	missing                    []missed
+	missing                    []entry         // what the scan does not have
 	late                       map[string]bool // ids that came out of order: not missing after all
-	seen                       map[uint32]int  // places, and how many of their resources this scan has
+	blocks                     blockWriter
+	patches                    map[string]*entry // of blocks that were written before it was known
+	seen                       map[uint32]int    // places, and how many of their resources this scan has
 	total                      int
 	lastID                     string
 }
@@ -96,22 +96,9 @@ type ending struct {
 	gone bool
 }
 
-// missed is a resource that the scan does not have.
-type missed struct {
-	current
-	id string
-}
-
-// current is what is compared of a version that has not ended.
-type current struct {
-	rid, place, standing, born int64
-	inside                     bool
-	digest                     [16]byte
-}
-
 // change is a resource that is not what it was.
 type change struct {
-	old      current
+	old      entry
 	rid      int64 // of the new version
 	id       string
 	place    int64
@@ -122,10 +109,10 @@ type change struct {
 
 func (s *Store) newWriter(ctx context.Context, t *tx, r *Recording) (*writer, error) {
 	w := &writer{
-		s: s, t: t, r: r, seen: map[uint32]int{}, late: map[string]bool{},
-		resources: bulk{table: "resources", columns: []string{"rid", "organization", "id", "name", "place", "standing", "inside", "born", "first", "ended", "gone", "digest", "fact_names", "tags", "facts"}},
-		moves:     bulk{table: "moves", columns: []string{"id", "organization", "scan", "rid", "resource", "place", "before", "after", "cause", "catalog_changed", "changes"}},
-		findings:  bulk{table: "findings", columns: []string{"id", "organization", "resource", "rid", "place", "outcome", "gap", "check_id", "severity", "first", "last", "resolved"}},
+		s: s, t: t, r: r, seen: map[uint32]int{}, late: map[string]bool{}, patches: map[string]*entry{},
+		resources: bulk{table: "resources", columns: []string{"rid", "organization", "id", "name", "place", "standing", "inside", "born", "first", "ended", "gone", "digest", "fact_names", "tags", "facts", "lineage"}},
+		moves:     bulk{table: "moves", columns: []string{"id", "organization", "scan", "rid", "lineage", "place", "before", "after", "cause", "catalog_changed", "changes"}},
+		findings:  bulk{table: "findings", columns: []string{"id", "organization", "lineage", "rid", "place", "outcome", "gap", "check_id", "severity", "first", "last", "resolved"}},
 	}
 	var err error
 	if w.org, err = t.organizationFor(ctx, r.Organization); err != nil {
@@ -178,13 +165,19 @@ func (s *Store) newWriter(ctx context.Context, t *tx, r *Recording) (*writer, er
 
 // merge goes through the answers and what the store has side by side, both sorted by id.
 func (w *writer) merge(ctx context.Context, answers iter.Seq[*demarc.Answer]) error {
-	rows, err := w.s.read.QueryContext(ctx, `SELECT rid, id, place, standing, inside, born, digest FROM resources WHERE organization = $1 AND ended IS NULL ORDER BY id`, w.org)
+	had, err := w.storedEntries(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = rows.Close() }()
-	had := stored{rows: rows}
-	if err := had.next(); err != nil {
+	defer func() { _ = had.rows.Close() }()
+	w.blocks.w = w
+	next := func() error {
+		if err := had.next(); err != nil || !had.began {
+			return err
+		}
+		return w.blocks.begin(ctx, had.key)
+	}
+	if err := next(); err != nil {
 		return err
 	}
 	for a := range answers {
@@ -200,52 +193,42 @@ func (w *writer) merge(ctx context.Context, answers iter.Seq[*demarc.Answer]) er
 		}
 		w.lastID = id
 		for had.more && had.id < id {
-			w.missing = append(w.missing, missed{had.current, had.id})
-			if err := had.next(); err != nil {
+			if err := w.miss(ctx, had, next); err != nil {
 				return err
 			}
 		}
-		var old *current
+		var old *entry
 		if had.more && had.id == id {
-			c := had.current
-			old = &c
-			if err := had.next(); err != nil {
+			old = &had.entry
+		}
+		e, changed, err := w.take(ctx, id, a, old)
+		if err != nil {
+			return err
+		}
+		if err := w.blocks.add(ctx, &e, changed || !had.blocked); err != nil {
+			return err
+		}
+		if old != nil {
+			if err := next(); err != nil {
 				return err
 			}
-		}
-		if err := w.take(ctx, id, a, old); err != nil {
-			return err
 		}
 	}
 	for had.more {
-		w.missing = append(w.missing, missed{had.current, had.id})
-		if err := had.next(); err != nil {
+		if err := w.miss(ctx, had, next); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	return errors.Join(had.rows.Err(), w.blocks.end(ctx))
 }
 
-// stored goes through the versions that have not ended.
-type stored struct {
-	rows *sql.Rows
-	more bool
-	id   string
-	current
-}
-
-func (s *stored) next() error {
-	if s.more = s.rows.Next(); !s.more {
-		return s.rows.Err()
-	}
-	var inside int64
-	var digest sql.RawBytes
-	if err := s.rows.Scan(&s.rid, &s.id, &s.place, &s.standing, &inside, &s.born, &digest); err != nil {
+// miss notes that the scan does not have a resource. It stays in its block until it is known that it is gone.
+func (w *writer) miss(ctx context.Context, had *stored, next func() error) error {
+	w.missing = append(w.missing, had.entry)
+	if err := w.blocks.add(ctx, &had.entry, !had.blocked); err != nil {
 		return err
 	}
-	s.inside = inside != 0
-	copy(s.digest[:], digest)
-	return nil
+	return next()
 }
 
 // outOfOrder takes an answer whose id is not after the one before it. Of two with one id the first counts.
@@ -254,49 +237,69 @@ func (w *writer) outOfOrder(ctx context.Context, id string, a *demarc.Answer) er
 		return nil
 	}
 	w.late[id] = true
-	var c current
+	had := entry{id: id}
 	var inside int64
 	var digest []byte
-	err := w.s.read.QueryRowContext(ctx, `SELECT rid, place, standing, inside, born, digest FROM resources WHERE organization = $1 AND id = $2 AND ended IS NULL`, w.org, id).
-		Scan(&c.rid, &c.place, &c.standing, &inside, &c.born, &digest)
+	err := w.s.read.QueryRowContext(ctx, `SELECT rid, lineage, place, standing, inside, born, first, digest FROM resources WHERE organization = $1 AND id = $2 AND ended IS NULL`, w.org, id).
+		Scan(&had.rid, &had.lineage, &had.place, &had.standing, &inside, &had.born, &had.first, &digest)
+	old := &had
 	if errors.Is(err, sql.ErrNoRows) {
-		return w.take(ctx, id, a, nil)
+		old = nil
 	} else if err != nil {
 		return err
 	}
-	c.inside = inside != 0
-	copy(c.digest[:], digest)
-	return w.take(ctx, id, a, &c)
+	had.inside = inside != 0
+	copy(had.digest[:], digest)
+	e, changed, err := w.take(ctx, id, a, old)
+	if changed {
+		w.patches[id] = &e
+	}
+	return err
 }
 
-// take writes an answer, if it is not what it was.
-func (w *writer) take(ctx context.Context, id string, a *demarc.Answer, old *current) error {
+// take writes an answer, if it is not what it was, and returns the version that it is now.
+func (w *writer) take(ctx context.Context, id string, a *demarc.Answer, old *entry) (e entry, changed bool, err error) {
 	in, err := w.vocab.answer(ctx, a)
 	if err != nil {
-		return err
+		return e, false, err
 	}
 	w.total++
 	w.seen[uint32(in.place)]++
-	digest := in.digest(a)
+	digest := w.vocab.digest(&in, a)
 	if old != nil && old.digest == digest {
-		return nil
+		return *old, false, nil
 	}
-	rid := w.nextID.rid
+	scan := int64(w.scan.ID)
+	e = entry{id: id, rid: w.nextID.rid, place: in.place, standing: in.standing, born: scan, first: scan, inside: a.Inside, digest: digest}
 	w.nextID.rid++
-	born := int64(w.scan.ID)
 	facts := append([]byte{}, in.facts...)
 	if old != nil {
-		born = old.born
+		e.born, e.lineage = old.born, old.lineage
 		w.ended = append(w.ended, ending{rid: old.rid})
-		w.changed = append(w.changed, &change{old: *old, rid: rid, id: id, place: in.place, standing: in.standing, names: in.names, facts: facts})
+		w.changed = append(w.changed, &change{old: *old, rid: e.rid, id: id, place: in.place, standing: in.standing, names: in.names, facts: facts})
 		w.scan.Changed++
 	} else {
+		if e.lineage, err = w.lineageOf(ctx, id, e.rid); err != nil {
+			return e, false, err
+		}
 		w.scan.Added++
 	}
 	if err := w.settleEnds(ctx, len(w.resources.rows) == bulkRows-1); err != nil {
-		return err
+		return e, false, err
 	}
-	return w.resources.add(ctx, w.t, rid, w.org, id, clean(a.Resource.Name), in.place, in.standing, bit(a.Inside), born, int64(w.scan.ID), nil, int64(0), digest[:], in.names, []byte(a.Resource.Tags), facts)
+	return e, true, w.resources.add(ctx, w.t, e.rid, w.org, id, clean(a.Resource.Name), in.place, in.standing, bit(a.Inside), e.born, e.first, nil, int64(0), digest[:], in.names, []byte(a.Resource.Tags), facts, e.lineage)
+}
+
+// lineageOf returns the first version of a resource that the scan before did not have: rid, unless it was there earlier.
+func (w *writer) lineageOf(ctx context.Context, id string, rid int64) (int64, error) {
+	if w.before.ID == 0 {
+		return rid, nil
+	}
+	err := w.s.read.QueryRowContext(ctx, `SELECT lineage FROM resources WHERE organization = $1 AND id = $2 AND ended IS NOT NULL ORDER BY first DESC LIMIT 1`, w.org, id).Scan(&rid)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return rid, err
 }
 
 const endsAtOnce = 500
@@ -355,6 +358,7 @@ func (w *writer) finish(ctx context.Context) (demarc.Scan, error) {
 			continue
 		}
 		w.ended = append(w.ended, ending{rid: m.rid, gone: true})
+		w.patches[m.id] = nil
 		w.scan.Removed++
 		if err := w.remove(ctx, &m); err != nil {
 			return w.scan, err
@@ -372,6 +376,12 @@ func (w *writer) finish(ctx context.Context) (demarc.Scan, error) {
 		return w.scan, err
 	}
 	if err := w.unlooked(ctx, stale); err != nil {
+		return w.scan, err
+	}
+	if err := w.blocks.patch(ctx, w.patches); err != nil {
+		return w.scan, err
+	}
+	if err := w.t.exec(ctx, `UPDATE organizations SET blocks = $1 WHERE id = $2`, int64(w.scan.ID), w.org); err != nil {
 		return w.scan, err
 	}
 	w.scan.Resources = w.total + w.scan.Stale
@@ -468,23 +478,4 @@ func (w *writer) unlooked(ctx context.Context, stale map[int64]bool) error {
 		}
 	}
 	return b.flush(ctx, w.t)
-}
-
-// interned is what an answer comes to: numbers, and bytes that are valid until the next.
-type interned struct {
-	place, standing, names int64
-	facts                  []byte
-}
-
-// digest is that of everything that makes a version of a resource, but for its id.
-func (in *interned) digest(a *demarc.Answer) [16]byte {
-	b := make([]byte, 0, 1024)
-	for _, n := range []int64{in.place, in.standing, in.names, bit(a.Inside)} {
-		b = binary.AppendVarint(b, n)
-	}
-	b = appendText(b, clean(a.Resource.Name))
-	b = appendText(b, string(a.Resource.Tags))
-	b = append(b, in.facts...)
-	sum := sha256.Sum256(b)
-	return [16]byte(sum[:16])
 }

@@ -18,6 +18,7 @@ type row struct {
 	rid             int64
 	id, name        string
 	place, standing int64
+	lineage         int64
 	born, first     int64
 	ended           int64 // 0 for none
 	gone            bool
@@ -26,14 +27,14 @@ type row struct {
 	facts           []byte
 }
 
-const rowColumns = `rid, id, name, place, standing, born, first, ended, gone, fact_names, tags, facts`
+const rowColumns = `rid, id, name, place, standing, lineage, born, first, ended, gone, fact_names, tags, facts`
 
 func readRow(r *sql.Rows) (row, error) {
 	var x row
 	var ended sql.NullInt64
 	var gone int64
 	var tags []byte
-	err := r.Scan(&x.rid, &x.id, &x.name, &x.place, &x.standing, &x.born, &x.first, &ended, &gone, &x.names, &tags, &x.facts)
+	err := r.Scan(&x.rid, &x.id, &x.name, &x.place, &x.standing, &x.lineage, &x.born, &x.first, &ended, &gone, &x.names, &tags, &x.facts)
 	x.ended, x.gone, x.tags = ended.Int64, gone != 0, demarc.Tags(tags)
 	return x, err
 }
@@ -67,8 +68,9 @@ func (p *place) of(x *row) demarc.Resource {
 
 // orders of positions in lists: the smaller the rank, the earlier. Within a rank lists are in the order of ids.
 type ranking struct {
-	rank  func(pos int) int // -1 for what is not in the list
-	ranks int
+	rank    func(pos int) int
+	ranks   int
+	classes bool // all of a class have one rank
 }
 
 // Resources returns a part of the resources that a filter wants.
@@ -85,18 +87,22 @@ func (s *Store) Resources(ctx context.Context, at demarc.At, f demarc.Filter, or
 	var ranks ranking
 	switch order {
 	case demarc.OrderID, "":
-		ranks = ranking{func(int) int { return 0 }, 1}
+		ranks = ranking{func(int) int { return 0 }, 1, true}
 	case demarc.OrderWorst:
 		worst := n.worst(sel)
-		ranks = ranking{func(pos int) int { return int(demarc.Critical) - int(worst[n.standings[pos]&^insideBit]) }, int(demarc.Critical) + 1}
+		ranks = ranking{func(pos int) int { return int(demarc.Critical) - int(worst[n.standings[pos]&^insideBit]) }, int(demarc.Critical) + 1, true}
 	case demarc.OrderOldest:
-		ranks = ranking{func(pos int) int { return int(n.born[pos]) }, int(n.scan.ID) + 1}
+		ranks = ranking{func(pos int) int { return int(n.born[pos]) }, int(n.scan.ID) + 1, false}
 	case demarc.OrderNewest:
-		ranks = ranking{func(pos int) int { return int(n.scan.ID) - int(n.first[pos]) }, int(n.scan.ID) + 1}
+		ranks = ranking{func(pos int) int { return int(n.scan.ID) - int(n.first[pos]) }, int(n.scan.ID) + 1, false}
 	default:
 		return out, fmt.Errorf("order %q: expected id, worst, oldest or newest", order)
 	}
-	positions, next, total, err := s.pageOf(ctx, n, ranks, page, func(pos int) bool { return sel.mask(pos) != 0 })
+	counts, err := ask(ctx, s, n, "resources by "+string(order), f, func(sel *selection) ([]int, error) { return sel.ranked(ranks), nil })
+	if err != nil {
+		return out, err
+	}
+	positions, next, total, err := s.pageOf(ctx, sel, ranks, counts, page)
 	if err != nil {
 		return out, err
 	}
@@ -119,8 +125,35 @@ func (s *Store) Resources(ctx context.Context, at demarc.At, f demarc.Filter, or
 	return out, nil
 }
 
+// ranked counts the wanted resources of each rank.
+func (sel *selection) ranked(by ranking) []int {
+	cs := sel.classes
+	counts := make([]int, by.ranks)
+	for i, mask := range sel.masks {
+		if mask == 0 {
+			continue
+		}
+		if by.classes {
+			rank := &counts[by.rank(int(cs.order[cs.start[i]]))]
+			for at := cs.start[i]; at < cs.start[i+1]; at++ {
+				if sel.has(at) {
+					*rank++
+				}
+			}
+			continue
+		}
+		for at := cs.start[i]; at < cs.start[i+1]; at++ {
+			if sel.has(at) {
+				counts[by.rank(int(cs.order[at]))]++
+			}
+		}
+	}
+	return counts
+}
+
 // pageOf returns the positions on a page, and the cursor of the next. A cursor is the rank and the id of the last item.
-func (s *Store) pageOf(ctx context.Context, n *snapshot, ranks ranking, page demarc.Page, wanted func(pos int) bool) (positions []int, next demarc.Cursor, total int, err error) {
+func (s *Store) pageOf(ctx context.Context, sel *selection, by ranking, counts []int, page demarc.Page) (positions []int, next demarc.Cursor, total int, err error) {
+	n := sel.n
 	fromRank, fromPos := 0, 0
 	if page.After != "" {
 		rank, id, err := readCursor(page.After)
@@ -132,41 +165,19 @@ func (s *Store) pageOf(ctx context.Context, n *snapshot, ranks ranking, page dem
 			return nil, "", 0, err
 		}
 	}
-	counts := make([]int, ranks.ranks)
-	list := make([]int16, len(n.rids)) // rank + 1; 0 for what is not wanted
-	wide := ranks.ranks > 1<<15-2
-	var far []int32
-	if wide {
-		far = make([]int32, len(n.rids))
-	}
-	for pos := range n.rids {
-		if !wanted(pos) {
-			continue
-		}
-		r := ranks.rank(pos)
-		if r < 0 || r >= ranks.ranks {
-			continue
-		}
-		total++
-		counts[r]++
-		if wide {
-			far[pos] = int32(r) + 1
-		} else {
-			list[pos] = int16(r) + 1
-		}
+	for _, c := range counts {
+		total += c
 	}
 	size := page.Size()
-	for r := fromRank; r < ranks.ranks && len(positions) <= size; r++ {
+	for r := fromRank; r < by.ranks && len(positions) <= size; r++ {
 		start := 0
 		if r == fromRank {
 			start = fromPos
 		}
-		if counts[r] == 0 {
-			continue
-		}
-		for pos := start; pos < len(n.rids) && len(positions) <= size; pos++ {
-			if wide && far[pos] == int32(r)+1 || !wide && list[pos] == int16(r)+1 {
+		for pos, left := start, counts[r]; pos < len(n.rids) && left > 0 && len(positions) <= size; pos++ {
+			if sel.mask(pos) != 0 && by.rank(pos) == r {
 				positions = append(positions, pos)
+				left--
 			}
 		}
 	}
@@ -177,7 +188,7 @@ func (s *Store) pageOf(ctx context.Context, n *snapshot, ranks ranking, page dem
 		if err != nil {
 			return nil, "", 0, err
 		}
-		next = writeCursor(ranks.rank(last), id)
+		next = writeCursor(by.rank(last), id)
 	}
 	return positions, next, total, nil
 }
@@ -290,7 +301,7 @@ func (s *Store) Answer(ctx context.Context, at demarc.At, id demarc.ResourceID) 
 	for i := range found {
 		found[i] = true
 	}
-	if err := s.keep(ctx, n, found, "id", []demarc.ResourceID{id}); err != nil {
+	if err := s.keep(ctx, n, found, []demarc.ResourceID{id}); err != nil {
 		return demarc.StoredAnswer{}, err
 	}
 	pos := slices.Index(found, true)
@@ -396,7 +407,7 @@ func (s *Store) Versions(ctx context.Context, organization string, id demarc.Res
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%w: %s has never had %q", demarc.ErrNotFound, s.name, id)
 	}
-	moves, err := s.movesOf(ctx, n, id)
+	moves, err := s.movesOf(ctx, n, list[0].lineage)
 	if err != nil {
 		return nil, err
 	}

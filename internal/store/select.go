@@ -24,12 +24,13 @@ var guestDuties = func() (m uint64) {
 
 // selection is what a filter leaves of a snapshot.
 type selection struct {
-	n         *snapshot
-	classes   *classes
-	places    []bool
-	positions []bool   // nil for all
-	masks     []uint64 // of each class, the duties that are wanted, a bit each; allDuties where nothing is asked of them
-	duties    []uint64 // of each standing, but for what only acceptances tell; nil where nothing is asked of duties
+	n          *snapshot
+	classes    *classes
+	places     []bool
+	everywhere bool     // all places are wanted
+	positions  []bool   // nil for all
+	masks      []uint64 // of each class, the duties that are wanted, a bit each; allDuties where nothing is asked of them
+	duties     []uint64 // of each standing, but for what only acceptances tell; nil where nothing is asked of duties
 }
 
 // selects works out what a filter leaves.
@@ -41,9 +42,34 @@ func (s *Store) selects(ctx context.Context, n *snapshot, f demarc.Filter) (*sel
 	return s.selectsFrom(ctx, n, cs, f)
 }
 
+// selectsFrom remembers the last few selections: a page asks several questions of one filter.
 func (s *Store) selectsFrom(ctx context.Context, n *snapshot, cs *classes, f demarc.Filter) (*selection, error) {
+	q := question{cs, "", f.String()}
+	n.mu.Lock()
+	known := n.selected[q]
+	n.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	sel, err := s.selectFrom(ctx, n, cs, f)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.selected == nil || len(n.selected) >= maxSelections {
+		n.selected = map[question]*selection{}
+	}
+	n.selected[q] = sel
+	return sel, nil
+}
+
+const maxSelections = 8
+
+func (s *Store) selectFrom(ctx context.Context, n *snapshot, cs *classes, f demarc.Filter) (*selection, error) {
 	sel := &selection{n: n, classes: cs, places: n.placesOf(&f)}
-	if len(f.IDs)+len(f.Names)+len(f.Tags) > 0 || f.Text != "" {
+	sel.everywhere = !slices.Contains(sel.places, false)
+	if ofTexts(&f) {
 		var err error
 		if sel.positions, err = s.find(ctx, n, f); err != nil {
 			return nil, err
@@ -142,18 +168,6 @@ func (n *snapshot) exposureAmong(list []demarc.Exposure, standing uint32) bool {
 	return len(list) == 0 || slices.Contains(list, n.exposure(standing))
 }
 
-// exposureOfRow returns the exposure of a version of a resource. A row that is gone, as of a pruned scan, has unknown.
-func (s *Store) exposureOfRow(n *snapshot, x *row) demarc.Exposure {
-	v := s.vocabulary(n.org)
-	v.mu.Lock()
-	at, ok := v.standingAt[x.standing]
-	v.mu.Unlock()
-	if !ok || int(at) >= n.view.standings {
-		return demarc.ExposureUnknown
-	}
-	return n.exposure(at)
-}
-
 // in reports whether the resource at a position is wanted, as far as it is not asked of duties.
 func (sel *selection) in(pos int) bool {
 	return sel.places[sel.n.places[pos]] && (sel.positions == nil || sel.positions[pos])
@@ -167,7 +181,7 @@ func (sel *selection) mask(pos int) uint64 {
 	return sel.masks[sel.classes.of[pos]]
 }
 
-// texts are the names and tags of the resources of a snapshot, for searching.
+// texts are the ids, names and tags of resources, for searching.
 type texts struct {
 	low      []byte   // id and name of each, in lower case, each behind a zero byte
 	starts   []uint32 // of each resource in low
@@ -176,47 +190,72 @@ type texts struct {
 	pairAt   []uint32 // where each begins
 	tagOf    []uint32 // of each resource, its tags by number
 	tagEnd   []uint32 // where those of each resource end
+
+	numbers map[string]uint32 // of pairs, while texts are read
+	key     []byte
 }
 
-// textsOf reads the texts of a snapshot when they are first asked for.
-func (s *Store) textsOf(ctx context.Context, n *snapshot) (*texts, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.texts != nil {
-		return n.texts, nil
-	}
-	x := &texts{starts: make([]uint32, 0, len(n.rids)), tagEnd: make([]uint32, 0, len(n.rids))}
-	numbers := map[string]uint32{}
-	var key []byte
-	rows, err := s.read.QueryContext(ctx, versionsAt("id, name, tags", "")+` ORDER BY id`, n.org, int64(n.scan.ID))
+// readTexts reads what a query gives back: id, name and tags.
+func readTexts(ctx context.Context, db querier, n *snapshot, size int, query string) (*texts, error) {
+	x := &texts{low: make([]byte, 0, 100*size), starts: make([]uint32, 0, size), tagEnd: make([]uint32, 0, size), tagOf: make([]uint32, 0, 8*size), numbers: map[string]uint32{}}
+	rows, err := db.QueryContext(ctx, query, n.org, int64(n.scan.ID))
 	err = each(rows, err, func(r *sql.Rows) error {
 		var id, name, tags sql.RawBytes
 		if err := r.Scan(&id, &name, &tags); err != nil {
 			return err
 		}
-		x.starts = append(x.starts, uint32(len(x.low)))
-		x.low = appendLower(append(x.low, 0), id)
-		x.low = appendLower(append(x.low, 0), name)
-		for k, v := range demarc.Tags(tags).All() {
-			key = append(append(append(key[:0], k...), '='), v...)
-			number, ok := numbers[string(key)]
-			if !ok {
-				number = uint32(len(x.pairs))
-				numbers[string(key)] = number
-				x.pairs = append(x.pairs, string(key))
-				x.pairAt = append(x.pairAt, uint32(len(x.lowPairs)))
-				x.lowPairs = appendLower(append(x.lowPairs, 0), key)
-			}
-			x.tagOf = append(x.tagOf, number)
-		}
-		x.tagEnd = append(x.tagEnd, uint32(len(x.tagOf)))
+		x.add(id, name, tags)
 		return nil
 	})
-	if err != nil {
-		return nil, s.explain(err)
+	x.numbers = nil
+	return x, err
+}
+
+func (x *texts) add(id, name, tags []byte) {
+	before := 0 // where the tags of the resource before begin
+	if n := len(x.tagEnd); n > 1 {
+		before = int(x.tagEnd[n-2])
 	}
-	n.texts = x
-	return x, nil
+	x.starts = append(x.starts, uint32(len(x.low)))
+	x.low = appendLower(append(x.low, 0), id)
+	x.low = appendLower(append(x.low, 0), name)
+	for k, v := range demarc.Tags(tags).All() {
+		x.key = append(append(append(x.key[:0], k...), '='), v...)
+		if before < len(x.tagOf) && x.pairs[x.tagOf[before]] == string(x.key) { // as its neighbour, mostly
+			x.tagOf = append(x.tagOf, x.tagOf[before])
+			before++
+			continue
+		}
+		before++
+		number, ok := x.numbers[string(x.key)]
+		if !ok {
+			number = uint32(len(x.pairs))
+			x.numbers[string(x.key)] = number
+			x.pairs = append(x.pairs, string(x.key))
+			x.pairAt = append(x.pairAt, uint32(len(x.lowPairs)))
+			x.lowPairs = appendLower(append(x.lowPairs, 0), x.key)
+		}
+		x.tagOf = append(x.tagOf, number)
+	}
+	x.tagEnd = append(x.tagEnd, uint32(len(x.tagOf)))
+}
+
+// textsOf reads the texts of a snapshot when they are first asked for.
+func (s *Store) textsOf(ctx context.Context, n *snapshot) (*texts, error) {
+	return n.texts.get(func() (x *texts, err error) {
+		err = s.reading(ctx, func(conn *sql.Conn) error {
+			query := versionsAt("id, name, tags", "")
+			isLatest, err := n.isInBlocks(ctx, conn)
+			if isLatest { // nothing that ended is in it: they come in the order of an index
+				query = `SELECT id, name, tags FROM resources WHERE organization = $1 AND first <= $2 AND ended IS NULL`
+			}
+			if err == nil {
+				x, err = readTexts(ctx, conn, n, len(n.rids), query+` ORDER BY id`)
+			}
+			return err
+		})
+		return x, err
+	})
 }
 
 // appendLower appends text in lower case.
@@ -238,7 +277,7 @@ func appendLower(b, text []byte) []byte {
 // find returns which resources have the ids, names, tags and words of a filter. The last few answers are remembered: a
 // page asks several questions of one filter.
 func (s *Store) find(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool, error) {
-	key := demarc.Filter{IDs: f.IDs, Names: f.Names, Tags: f.Tags, Text: f.Text}.String()
+	key := textsAsked(f).String()
 	n.mu.Lock()
 	out, ok := n.found[key]
 	n.mu.Unlock()
@@ -246,16 +285,19 @@ func (s *Store) find(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool,
 		return out, nil
 	}
 	out, err := s.search(ctx, n, f)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		n.rememberFound(key, out)
 	}
+	return out, err
+}
+
+func (n *snapshot) rememberFound(key string, found []bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.found == nil || len(n.found) >= 8 {
 		n.found = map[string][]bool{}
 	}
-	n.found[key] = out
-	return out, nil
+	n.found[key] = found
 }
 
 func (s *Store) search(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool, error) {
@@ -264,7 +306,7 @@ func (s *Store) search(ctx context.Context, n *snapshot, f demarc.Filter) ([]boo
 		out[i] = true
 	}
 	if len(f.IDs) > 0 {
-		if err := s.keep(ctx, n, out, "id", f.IDs); err != nil {
+		if err := s.keep(ctx, n, out, f.IDs); err != nil {
 			return nil, err
 		}
 	}
@@ -275,15 +317,20 @@ func (s *Store) search(ctx context.Context, n *snapshot, f demarc.Filter) ([]boo
 	if err != nil {
 		return nil, err
 	}
+	return out, s.keepTexts(ctx, x, f, out, func(at int) int64 { return n.rids[at] })
+}
+
+// keepTexts keeps, of the resources that are marked, those with the names, tags and words of a filter.
+func (s *Store) keepTexts(ctx context.Context, x *texts, f demarc.Filter, out []bool, rid func(at int) int64) error {
 	if len(f.Names) > 0 {
 		// Names compare with case, the texts here do not: the database has the last word on the few that are left.
 		some := make([]bool, len(out))
 		for _, name := range f.Names {
 			search(x.low, x.starts, appendLower([]byte{0}, []byte(clean(name))), true, some)
 		}
-		n.and(out, some)
-		if err := s.exact(ctx, n, out, f.Names); err != nil {
-			return nil, err
+		and(out, some)
+		if err := s.exact(ctx, out, f.Names, rid); err != nil {
+			return err
 		}
 	}
 	byKey := map[string][]string{}
@@ -297,19 +344,19 @@ func (s *Store) search(ctx context.Context, n *snapshot, f demarc.Filter) ([]boo
 				wanted[i] = slices.Contains(values, rest[1:]) || slices.Contains(values, "")
 			}
 		}
-		n.and(out, x.tagged(wanted))
+		and(out, x.tagged(wanted))
 	}
 	for word := range strings.FieldsSeq(strings.ToLower(f.Text)) {
 		wanted := make([]bool, len(x.pairs))
 		search(x.lowPairs, x.pairAt, []byte(word), false, wanted)
 		some := x.tagged(wanted)
 		search(x.low, x.starts, []byte(word), false, some)
-		n.and(out, some)
+		and(out, some)
 	}
-	return out, nil
+	return nil
 }
 
-func (n *snapshot) and(a, b []bool) {
+func and(a, b []bool) {
 	for i := range a {
 		a[i] = a[i] && b[i]
 	}
@@ -363,15 +410,15 @@ func (x *texts) tagged(wanted []bool) []bool {
 	return out
 }
 
-// keep keeps the resources that have one of some values in a column with an index.
-func (s *Store) keep(ctx context.Context, n *snapshot, out []bool, column string, values []demarc.ResourceID) error {
+// keep keeps the resources that have one of some ids.
+func (s *Store) keep(ctx context.Context, n *snapshot, out []bool, values []demarc.ResourceID) error {
 	rids := map[int64]bool{}
 	for chunk := range slices.Chunk(values, endsAtOnce) {
 		args := []any{n.org, int64(n.scan.ID)}
 		for _, v := range chunk {
 			args = append(args, clean(string(v)))
 		}
-		rows, err := s.read.QueryContext(ctx, versionsAt("rid", column+` IN (`+dollars(3, len(chunk))+`)`), args...)
+		rows, err := s.read.QueryContext(ctx, versionsAt("rid", `id IN (`+dollars(3, len(chunk))+`)`), args...)
 		if err := each(rows, err, func(r *sql.Rows) error {
 			var rid int64
 			err := r.Scan(&rid)
@@ -388,13 +435,13 @@ func (s *Store) keep(ctx context.Context, n *snapshot, out []bool, column string
 }
 
 // exact keeps, of the resources that are marked, those whose name is one of some.
-func (s *Store) exact(ctx context.Context, n *snapshot, out []bool, names []string) error {
+func (s *Store) exact(ctx context.Context, out []bool, names []string, rid func(at int) int64) error {
 	at := map[int64]int{}
 	var rids []any
 	for pos := range out {
 		if out[pos] {
-			at[n.rids[pos]] = pos
-			rids = append(rids, n.rids[pos])
+			at[rid(pos)] = pos
+			rids = append(rids, rid(pos))
 		}
 	}
 	for chunk := range slices.Chunk(rids, endsAtOnce) {

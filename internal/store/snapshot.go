@@ -10,7 +10,7 @@ import (
 )
 
 // snapshot is a scan in numbers: for each resource, in the order of their ids, where it is and how its duties stand.
-// That is 45 bytes a resource; filters, counts and orders are worked out over it without asking the database.
+// That is 53 bytes a resource; filters, counts and orders are worked out over it without asking the database.
 type snapshot struct {
 	scan    demarc.Scan
 	org     int64
@@ -19,6 +19,7 @@ type snapshot struct {
 	names   func(id int64) []string // of facts
 
 	rids      []int64
+	lineages  []int64 // their first versions
 	places    []uint32
 	standings []uint32 // the highest bit says that the guest's duties count at another resource
 	born      []uint32 // scans
@@ -28,20 +29,42 @@ type snapshot struct {
 	rows    map[int64][]findingRow // findings with rows of their own, by rid
 	special []bool                 // by position: it has such findings
 
-	teamedOnce sync.Once
-	teams      []uint64 // of each standing, the duties that a team does; nil where no teams are declared
+	// What is read when it is asked for.
+	teams    lazy[[]uint64] // of each standing, the duties that a team does; nil where no teams are declared
+	texts    lazy[*texts]
+	log      lazy[[]moveNumbers]
+	resolved lazy[[]resolvedNumbers]
+	past     lazy[[]pastVersion]
+	pastText lazy[*texts]
+	moved    lazy[map[int64][]movedDuty]
 
-	mu       sync.Mutex // guards what is made when it is asked for
-	texts    *texts
+	mu       sync.Mutex // guards what is remembered
 	classes  *classes
 	accepted string // of what classes were made
 	found    map[string][]bool
+	selected map[question]*selection // the last few
 	answers  map[question]any
-	log      []moveNumbers
-	past     []pastVersion
-	pastRead bool
-	moved    map[int64][]movedDuty
 	standing map[uint32]*demarc.Standing
+}
+
+// lazy is something that is made when it is first asked for; who asks meanwhile waits.
+type lazy[T any] struct {
+	mu    sync.Mutex
+	made  bool
+	value T
+}
+
+func (l *lazy[T]) get(make func() (T, error)) (T, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.made {
+		return l.value, nil
+	}
+	v, err := make()
+	if err == nil {
+		l.value, l.made = v, true
+	}
+	return v, err
 }
 
 // question is what was asked of a snapshot, with the classes that it was answered from.
@@ -52,9 +75,14 @@ type question struct {
 
 const maxAnswers = 128
 
-// remember answers a question once: a snapshot does not change, and the same pages are asked for again and again. The
-// answer is shared and must not be changed.
-func remember[T any](n *snapshot, cs *classes, what string, f *demarc.Filter, answer func() (T, error)) (T, error) {
+// ask answers a question about what a filter leaves of a snapshot once: a snapshot does not change, and the same pages are
+// asked for again and again. The answer is shared and must not be changed.
+func ask[T any](ctx context.Context, s *Store, n *snapshot, what string, f demarc.Filter, answer func(*selection) (T, error)) (T, error) {
+	var none T
+	cs, err := s.classesOf(ctx, n)
+	if err != nil {
+		return none, err
+	}
 	q := question{cs, what, f.String()}
 	n.mu.Lock()
 	known, ok := n.answers[q].(T)
@@ -62,7 +90,11 @@ func remember[T any](n *snapshot, cs *classes, what string, f *demarc.Filter, an
 	if ok {
 		return known, nil
 	}
-	a, err := answer()
+	sel, err := s.selectsFrom(ctx, n, cs, f)
+	if err != nil {
+		return none, err
+	}
+	a, err := answer(sel)
 	if err != nil {
 		return a, err
 	}
@@ -161,11 +193,22 @@ func (s *Store) evict(keep demarc.At) {
 
 // Warm reads what queries about the latest scan of an organization need, so that the first of them need not wait.
 func (s *Store) Warm(ctx context.Context, organization string) error {
-	snap, err := s.snapshotAt(ctx, demarc.At{Organization: organization})
+	n, err := s.snapshotAt(ctx, demarc.At{Organization: organization})
 	if err != nil {
 		return err
 	}
-	_, err = s.textsOf(ctx, snap)
+	_, err = s.classesOf(ctx, n)
+	for _, read := range []func() error{
+		func() error { _, err := s.pastVersions(ctx, n); return err },
+		func() error { _, err := s.moveLog(ctx, n); return err },
+		func() error { _, err := s.resolvedLog(ctx, n); return err },
+		func() error { _, err := s.textsOf(ctx, n); return err },
+		func() error { _, err := s.pastTexts(ctx, n); return err },
+	} {
+		if err == nil {
+			err = read()
+		}
+	}
 	return err
 }
 
@@ -191,10 +234,6 @@ func (s *Store) load(ctx context.Context, org int64, scan demarc.Scan) (*snapsho
 	if err != nil {
 		return nil, fmt.Errorf("read scan %d from %s: %w", scan.ID, s.name, err)
 	}
-	snap.special = make([]bool, len(snap.rids))
-	for pos, rid := range snap.rids {
-		snap.special[pos] = snap.rows[rid] != nil
-	}
 	snap.names = v.factNames
 	return snap, nil
 }
@@ -209,38 +248,57 @@ func versionsAt(columns, and string) string {
 	return query + "IS NULL" + and + " UNION ALL " + query + "> $2" + and
 }
 
-// joinedAt asks for rows f of a table that names resources, together with the versions r that were so at scan $2.
-func joinedAt(columns, table, where string) string {
-	query := "SELECT " + columns + " FROM " + table + " f JOIN resources r ON r.organization = f.organization AND r.id = f.resource WHERE f.organization = $1 AND " +
-		where + " AND r.first <= $2 AND r.ended "
-	return query + "IS NULL UNION ALL " + query + "> $2"
-}
-
+// readResources reads the versions of the scan: from blocks if it is the one that they are of.
 func (n *snapshot) readResources(ctx context.Context, conn *sql.Conn, v *vocabulary) error {
 	v.mu.Lock()
 	placeAt, standingAt := v.placeAt, v.standingAt
 	defer v.mu.Unlock() // the maps change only under it
 	size := n.scan.Resources
 	n.rids, n.places, n.standings = make([]int64, 0, size), make([]uint32, 0, size), make([]uint32, 0, size)
-	n.born, n.first = make([]uint32, 0, size), make([]uint32, 0, size)
-	rows, err := conn.QueryContext(ctx, `SELECT rid, place, standing, inside, born, first FROM (`+versionsAt("id, rid, place, standing, inside, born, first", "")+`) AS versions ORDER BY id`, n.org, int64(n.scan.ID))
-	return each(rows, err, func(r *sql.Rows) error {
-		var rid, placeID, standingID, inside, born, first int64
-		if err := r.Scan(&rid, &placeID, &standingID, &inside, &born, &first); err != nil {
-			return err
-		}
-		p, known := placeAt[placeID]
-		at, ok := standingAt[standingID]
+	n.born, n.first, n.lineages = make([]uint32, 0, size), make([]uint32, 0, size), make([]int64, 0, size)
+	take := func(e *entry) error {
+		p, known := placeAt[e.place]
+		at, ok := standingAt[e.standing]
 		if !known || !ok {
-			return fmt.Errorf("resource %d speaks of what is not there", rid)
+			return fmt.Errorf("resource %d speaks of what is not there", e.rid)
 		}
-		if inside != 0 {
+		if e.inside {
 			at |= insideBit
 		}
-		n.rids, n.places, n.standings = append(n.rids, rid), append(n.places, p), append(n.standings, at)
-		n.born, n.first = append(n.born, uint32(born)), append(n.first, uint32(first))
+		n.rids, n.places, n.standings = append(n.rids, e.rid), append(n.places, p), append(n.standings, at)
+		n.born, n.first, n.lineages = append(n.born, uint32(e.born)), append(n.first, uint32(e.first)), append(n.lineages, e.lineage)
 		return nil
+	}
+	if isLatest, err := n.isInBlocks(ctx, conn); err != nil {
+		return err
+	} else if isLatest {
+		return eachBlock(ctx, conn, n.org, func(list []entry) error {
+			for i := range list {
+				if err := take(&list[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	const columns = "rid, lineage, place, standing, inside, born, first"
+	rows, err := conn.QueryContext(ctx, `SELECT `+columns+` FROM (`+versionsAt("id, "+columns, "")+`) AS versions ORDER BY id`, n.org, int64(n.scan.ID))
+	return each(rows, err, func(r *sql.Rows) error {
+		var e entry
+		var inside int64
+		if err := r.Scan(&e.rid, &e.lineage, &e.place, &e.standing, &inside, &e.born, &e.first); err != nil {
+			return err
+		}
+		e.inside = inside != 0
+		return take(&e)
 	})
+}
+
+// isInBlocks reports whether what blocks say is of the scan.
+func (n *snapshot) isInBlocks(ctx context.Context, conn *sql.Conn) (bool, error) {
+	var of int64
+	err := conn.QueryRowContext(ctx, `SELECT blocks FROM organizations WHERE id = $1`, n.org).Scan(&of)
+	return of == int64(n.scan.ID), err
 }
 
 func (n *snapshot) readStale(ctx context.Context, conn *sql.Conn, v *vocabulary) error {
@@ -262,13 +320,13 @@ func (n *snapshot) readStale(ctx context.Context, conn *sql.Conn, v *vocabulary)
 }
 
 func (n *snapshot) readFindings(ctx context.Context, conn *sql.Conn, v *vocabulary) error {
-	rows, err := conn.QueryContext(ctx, joinedAt("r.rid, f.outcome, f.gap, f.check_id, f.severity, f.first, f.last", "findings",
-		"f.first <= $2 AND (f.resolved IS NULL OR f.resolved > $2)"), n.org, int64(n.scan.ID))
-	return each(rows, err, func(r *sql.Rows) error {
+	byLineage := map[int64][]findingRow{}
+	rows, err := conn.QueryContext(ctx, `SELECT lineage, outcome, gap, check_id, severity, first, last FROM findings WHERE organization = $1 AND first <= $2 AND (resolved IS NULL OR resolved > $2)`, n.org, int64(n.scan.ID))
+	err = each(rows, err, func(r *sql.Rows) error {
 		var f findingRow
-		var rid, outcome, severity int64
+		var lineage, outcome, severity int64
 		var last sql.NullInt64
-		if err := r.Scan(&rid, &outcome, &f.of.gap, &f.of.check, &severity, &f.first, &last); err != nil {
+		if err := r.Scan(&lineage, &outcome, &f.of.gap, &f.of.check, &severity, &f.first, &last); err != nil {
 			return err
 		}
 		v.mu.Lock()
@@ -281,9 +339,19 @@ func (n *snapshot) readFindings(ctx context.Context, conn *sql.Conn, v *vocabula
 		if last.Valid && last.Int64 < int64(n.scan.ID) {
 			f.last = last.Int64
 		}
-		n.rows[rid] = append(n.rows[rid], f)
+		byLineage[lineage] = append(byLineage[lineage], f)
 		return nil
 	})
+	n.special = make([]bool, len(n.rids))
+	if err != nil || len(byLineage) == 0 {
+		return err
+	}
+	for pos, lineage := range n.lineages {
+		if list := byLineage[lineage]; list != nil {
+			n.rows[n.rids[pos]], n.special[pos] = list, true
+		}
+	}
+	return nil
 }
 
 func (v *vocabulary) factNames(id int64) []string {

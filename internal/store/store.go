@@ -162,7 +162,7 @@ func (s *Store) writing(ctx context.Context, f func(ctx context.Context, t *tx) 
 	if s.options.ReadOnly {
 		return fmt.Errorf("store %s: %w", s.name, ErrReadOnly)
 	}
-	conn, err := s.write.Conn(ctx)
+	conn, err := s.beginning(ctx)
 	if err != nil {
 		return fmt.Errorf("store %s: %w", s.name, s.explain(err))
 	}
@@ -171,9 +171,6 @@ func (s *Store) writing(ctx context.Context, f func(ctx context.Context, t *tx) 
 			err = s.explain(cerr)
 		}
 	}()
-	if err := s.dialect.begin(ctx, conn, s.options.Wait); err != nil {
-		return fmt.Errorf("store %s: %w", s.name, s.explain(err))
-	}
 	t := &tx{conn: conn, dialect: s.dialect}
 	if err = f(ctx, t); err == nil {
 		_, err = conn.ExecContext(ctx, "COMMIT")
@@ -186,10 +183,47 @@ func (s *Store) writing(ctx context.Context, f func(ctx context.Context, t *tx) 
 		if _, rerr := conn.ExecContext(back, "ROLLBACK"); rerr != nil {
 			_ = conn.Raw(func(any) error { return errBroken })
 		}
-		return fmt.Errorf("store %s: nothing was written: %w", s.name, s.explain(err))
+		if err = s.explain(err); errors.Is(err, ErrLost) {
+			s.dropIdle()
+		}
+		return fmt.Errorf("store %s: nothing was written: %w", s.name, err)
 	}
 	return nil
 }
+
+// beginning returns a connection on which the transaction of the writer has begun. One that was lost while nobody used it
+// is given up for another.
+func (s *Store) beginning(ctx context.Context) (*sql.Conn, error) {
+	for try := 0; ; try++ {
+		conn, err := s.write.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		err = s.dialect.begin(ctx, conn, s.options.Wait)
+		if err == nil {
+			return conn, nil
+		}
+		lost := errors.Is(s.explain(err), ErrLost)
+		if lost {
+			_ = conn.Raw(func(any) error { return errBroken })
+			s.dropIdle()
+		}
+		if cerr := conn.Close(); !lost || try == 1 {
+			return nil, errors.Join(err, cerr)
+		}
+	}
+}
+
+// dropIdle closes the connections that nobody uses: where one was lost, they are too, and say so only when they are used.
+func (s *Store) dropIdle() {
+	for _, db := range []*sql.DB{s.write, s.read} {
+		db.SetMaxIdleConns(0)
+		db.SetMaxIdleConns(maxIdle)
+	}
+}
+
+// maxIdle is how many connections to a server are kept while nobody uses them.
+const maxIdle = 4
 
 // reading runs f with a connection that sees the store as it is at one moment.
 func (s *Store) reading(ctx context.Context, f func(conn *sql.Conn) error) error {

@@ -3,9 +3,11 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"math/rand/v2"
 	"path/filepath"
 	"testing"
 
+	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/store"
 	"github.com/demarc/demarc/internal/store/storetest"
 )
@@ -50,5 +52,56 @@ func database(driver, place string) storetest.Database {
 			})
 			return db
 		},
+	}
+}
+
+// However scans follow each other, blocks say what the table of resources says.
+func TestBlocks(t *testing.T) {
+	s := database("sqlite", filepath.Join(t.TempDir(), "demarc.db")).Open(t, store.Options{})
+	random := rand.New(rand.NewPCG(1, 2))
+	w := storetest.NewWorld("Northwind", 0)
+	add := func(from, to, step int) {
+		for i := from; i < to; i += step {
+			w.Add(i)
+		}
+	}
+	for n, change := range []func(){
+		func() { add(2000, 4000, 1) },
+		func() {},
+		func() { add(0, 2000, 1) },    // before all that was there
+		func() { add(4000, 9999, 1) }, // behind it
+		func() { // here and there
+			for _, x := range w.Things {
+				if random.IntN(100) == 0 {
+					x.Upgrades = !x.Upgrades
+				}
+				if random.IntN(50) == 0 {
+					delete(w.Things, x.ID)
+				}
+			}
+		},
+		func() { // a stretch
+			for i := range 3000 {
+				delete(w.Things, w.ID(i))
+			}
+		},
+		func() { add(0, 9999, 3) }, // some come back
+		func() { clear(w.Things) },
+		func() { add(0, 9000, 2) },
+	} {
+		change()
+		r := w.Recording()
+		r.Whole = n%3 != 2 // what is missing stays, some of the time
+		scan, err := s.Record(t.Context(), r, w.Answers())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Day = w.Day.AddDate(0, 0, 1)
+		store.CheckBlocks(t, s, 1)
+		for _, x := range []*store.Store{s, database("sqlite", s.Name()).Open(t, store.Options{ReadOnly: true})} {
+			if o, err := x.Overview(t.Context(), demarc.At{Organization: "Northwind"}, demarc.Filter{}); err != nil || o.Resources != scan.Resources {
+				t.Errorf("scan %d: %d resources, want %d: %v", scan.ID, o.Resources, scan.Resources, err)
+			}
+		}
 	}
 }

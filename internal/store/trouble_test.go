@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/store"
@@ -91,61 +94,119 @@ func TestNewerStore(t *testing.T) {
 	})
 }
 
-// A store of the first version, with data in it, becomes one of this version, and loses nothing.
+// A store of the first version, with data in it, becomes one of this version, and says what it said then.
 func TestMigrations(t *testing.T) {
+	said, err := os.ReadFile("testdata/version1.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
 	each(t, func(t *testing.T, db storetest.Database) {
-		s, w := db.Open(t, store.Options{}), storetest.NewWorld("Northwind", 20)
-		for range 2 {
-			if _, err := s.Record(t.Context(), w.Recording(), w.Answers()); err != nil {
-				t.Fatal(err)
-			}
-			w.Things[w.ID(3)].Upgrades = !w.Things[w.ID(3)].Upgrades
-		}
-		want, err := s.Overview(t.Context(), demarc.At{Organization: "Northwind"}, demarc.Filter{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		// Back to the first version: what later ones added goes.
-		kind := map[bool]string{true: "postgres", false: "sqlite"}[isPostgres(t)]
-		files, err := filepath.Glob("migrations/" + kind + "/*.sql")
-		if err != nil || len(files) < 2 {
-			t.Fatalf("migrations: %v, %v", files, err)
-		}
-		made := regexp.MustCompile(`CREATE (TABLE|FUNCTION) (\w+)`)
-		for _, name := range files[1:] {
-			text, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range made.FindAllStringSubmatch(string(text), -1) {
-				query := "DROP " + m[1] + " " + m[2]
-				if isPostgres(t) {
-					query += " CASCADE"
-				}
-				if _, err := db.SQL(t).ExecContext(t.Context(), query); err != nil {
-					t.Fatalf("%s: %v", query, err)
-				}
-			}
-		}
-		if _, err := db.SQL(t).ExecContext(t.Context(), `DELETE FROM demarc_version WHERE version_id > 1`); err != nil {
-			t.Fatal(err)
-		}
+		firstVersion(t, db)
 		if _, err := db.Try(t.Context(), store.Options{ReadOnly: true}); !errors.Is(err, store.ErrOlder) {
 			t.Errorf("an older store for reading: %v", err)
 		}
-		now := db.Open(t, store.Options{})
-		got, err := now.Overview(t.Context(), demarc.At{Organization: "Northwind"}, demarc.Filter{})
-		if err != nil || got.Resources != want.Resources || got.Duties != want.Duties || got.Scan.ID != 2 {
-			t.Errorf("after the migration: %+v, %v", got, err)
+		s := db.Open(t, store.Options{})
+		then, now := strings.Split(string(said), "\n"), strings.Split(storetest.Said(t, s, "Northwind"), "\n")
+		if len(then) != len(now) {
+			t.Fatalf("%d lines, want %d", len(now), len(then))
 		}
-		moves, err := now.Moves(t.Context(), "Northwind", demarc.Filter{}, demarc.Period{}, demarc.Page{})
-		if err != nil || moves.Total != 1 {
-			t.Errorf("moves: %+v, %v", moves, err)
+		for i := range then {
+			if !saysAsMuch(then[i], now[i]) {
+				t.Errorf("(-then +now):\n%s", cmp.Diff(then[i], now[i]))
+			}
 		}
-		if _, err := now.Record(t.Context(), w.Recording(), w.Answers()); err != nil {
-			t.Error(err)
+		// The next scan sees what is as it was, and what is not.
+		w := storetest.NewWorld("Northwind", 9)
+		w.Catalog, w.Day = "catalog-2", time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC)
+		w.Things[w.ID(1)].Upgrades, w.Things[w.ID(1)].Public = true, storetest.Reachable
+		w.Things[w.ID(4)].Public = storetest.Reachable // it could not be read
+		w.Things[w.ID(7)].Inside = true
+		w.Things[w.ID(8)].Tags = demarc.TagsOf(map[string]string{"team": "shop", "Name": "Grüße"})
+		scan, err := s.Record(t.Context(), w.Recording(), w.Answers())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scan.ID != 6 || scan.Resources != 9 || scan.Changed != 1 || scan.Added != 0 || scan.Removed != 1 || scan.Stale != 0 {
+			t.Errorf("the next scan: %+v", scan)
+		}
+		f, err := demarc.ParseFilter(map[string][]string{"id": {string(w.ID(4))}, "check": {"aws/rds/public-access"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list, err := s.Findings(t.Context(), demarc.At{Organization: "Northwind"}, f, demarc.FindingsOpen, demarc.OrderID, demarc.Page{}); err != nil || list.Total != 1 || list.Items[0].Gap != demarc.GapFailing || list.Items[0].FirstSeen.Scan != 1 {
+			t.Errorf("a finding that can be told again: %+v, %v", list, err)
+		}
+		for i, want := range map[int]int{4: 4, 5: 2, 0: 2} {
+			if v, err := s.Versions(t.Context(), "Northwind", w.ID(i)); err != nil || len(v) != want {
+				t.Errorf("%d: %d versions, want %d: %v", i, len(v), want, err)
+			}
 		}
 	})
+}
+
+// saysAsMuch reports whether one line of storetest.Said says all that another does: what demarc says may grow.
+func saysAsMuch(then, now string) bool {
+	what, was, _ := strings.Cut(then, ": ")
+	about, is, _ := strings.Cut(now, ": ")
+	var x, y any
+	if what != about || was == is {
+		return what == about
+	}
+	return json.Unmarshal([]byte(was), &x) == nil && json.Unmarshal([]byte(is), &y) == nil && holds(x, y)
+}
+
+func holds(was, is any) bool {
+	switch was := was.(type) {
+	case map[string]any:
+		now, ok := is.(map[string]any)
+		for k, v := range was {
+			ok = ok && holds(v, now[k])
+		}
+		return ok
+	case []any:
+		now, ok := is.([]any)
+		ok = ok && len(was) == len(now)
+		for i := range was {
+			ok = ok && holds(was[i], now[i])
+		}
+		return ok
+	default:
+		return was == is
+	}
+}
+
+// firstVersion makes a store as the first version of demarc left it, with the data of testdata/version1.sql.
+func firstVersion(t *testing.T, db storetest.Database) {
+	t.Helper()
+	kind, version := "sqlite", `CREATE TABLE demarc_version (id INTEGER PRIMARY KEY AUTOINCREMENT, version_id INTEGER NOT NULL, is_applied INTEGER NOT NULL, tstamp TIMESTAMP DEFAULT (datetime('now')))`
+	if isPostgres(t) {
+		kind, version = "postgres", `CREATE TABLE demarc_version (id INTEGER PRIMARY KEY GENERATED BY DEFAULT AS IDENTITY, version_id BIGINT NOT NULL, is_applied BOOLEAN NOT NULL, tstamp TIMESTAMP NOT NULL DEFAULT now())`
+	}
+	schema, err := os.ReadFile("migrations/" + kind + "/00001_history.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile("testdata/version1.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	if isPostgres(t) { // its bytes are texts that begin with \x
+		text = regexp.MustCompile(`X'([0-9a-f]*)'`).ReplaceAllString(text, `'\x$1'`)
+	}
+	list := append([]string{string(schema), version, `INSERT INTO demarc_version (version_id, is_applied) VALUES (0, '1'), (1, '1')`, "BEGIN"}, strings.Split(strings.TrimSpace(text), ";\n")...)
+	conn, err := db.SQL(t).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range append(list, "COMMIT") {
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Who waits too long for another writer is told so, and nothing is lost.

@@ -463,6 +463,30 @@ func past(t *testing.T, open Open) {
 			t.Errorf("trend at %d (-overview +trend):\n%s", i, diff)
 		}
 	}
+	// What asks for names, tags or words has a trend too, of versions that have ended as of those that have not.
+	w.Things[w.ID(0)].Tags = demarc.TagsOf(map[string]string{"team": "shop"})
+	record(t, s, w)
+	for text, want := range map[string][]int{
+		"q=orders-0004": {1, 0, 0, 0}, "name=Orders-0000": {1, 1, 1, 1}, "name=orders-0000": {0, 0, 0, 0}, "id=" + string(w.ID(11)): {0, 1, 1, 1},
+		"tag=team=shop": {5, 6, 6, 7}, "tag=Name=Orders 0": {1, 1, 1, 0}, "q=orders payments&check=aws/rds/public-access&gap=failing": {3, 1, 1, 1},
+	} {
+		var got []int
+		for _, p := range must[[]demarc.TrendPoint](t)(s.Trend(t.Context(), w.Organization, filter(t, text), demarc.Period{})) {
+			got = append(got, p.Resources)
+			if o := must[demarc.Overview](t)(s.Overview(t.Context(), demarc.At{Organization: w.Organization, Scan: p.Scan}, filter(t, text))); o.Resources != p.Resources || o.Duties != p.Duties {
+				t.Errorf("%s at %d: the trend has %d resources with %d duties, the overview %d with %d", text, p.Scan, p.Resources, p.Duties, o.Resources, o.Duties)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("trend of %s: %v, want %v", text, got, want)
+		}
+	}
+	for text, want := range map[string]int{"q=orders-0004": 1, "name=Orders-0004": 1, "id=" + string(w.ID(4)): 1, "q=orders-0001": 0, "tag=team=payments": 3} {
+		got := must[demarc.Paged[demarc.Finding]](t)(s.Findings(t.Context(), latest(w), filter(t, text+"&check=aws/rds/public-access"), demarc.FindingsResolved, demarc.OrderWorst, demarc.Page{}))
+		if got.Total != want {
+			t.Errorf("resolved findings with %s: %d, want %d: %+v", text, got.Total, want, got.Items)
+		}
+	}
 }
 
 func pages(t *testing.T, open Open) {

@@ -40,6 +40,7 @@ type Inventory struct {
 	configurations map[string]moduleRefs // by source and input
 	unknownTypes   map[looseKey]*rulebook.TypeRef
 	kindNames      map[string]string
+	nodeLabels     []string // patterns that tell whose a node is, sorted
 	services       map[*rulebook.Service]*servicePlan
 	err            error
 }
@@ -67,6 +68,7 @@ func New(book *rulebook.Rulebook, asOf time.Time, store *spill.Store) *Inventory
 		services:       map[*rulebook.Service]*servicePlan{},
 	}
 	inv.records = store.NewSorter(sortedAtOnce, inv.compare)
+	inv.nodeLabels = slices.Sorted(maps.Keys(book.Nodes().Labels))
 	return inv
 }
 
@@ -175,7 +177,7 @@ func (inv *Inventory) nodeRoles(providerID string, labels []byte) *observedRoles
 		out.host = demarc.Self
 	}
 	jscan.Members(labels, func(label string, _ []byte) bool {
-		for _, pattern := range slices.Sorted(maps.Keys(nodes.Labels)) {
+		for _, pattern := range inv.nodeLabels {
 			party := nodes.Labels[pattern]
 			if out.operator != "" {
 				break

@@ -249,7 +249,7 @@ func (m *Maker) absent(r *record, plan *servicePlan, text string, parts []span) 
 		if ref.Dialect != r.ref.Dialect || m.hasPart(ref, text, parts) {
 			continue
 		}
-		if m.s.loose[looseParts{r.inputKey(), r.service, ref}] {
+		if len(m.s.loose) > 0 && m.s.loose[looseParts{r.inputKey(), r.service, ref}] {
 			for _, f := range ref.Facts {
 				if !r.row.At(f.Fact).Known() {
 					r.row.set(f.Fact, demarc.Fact{Origin: demarc.NotAttached})

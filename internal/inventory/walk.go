@@ -65,6 +65,13 @@ func walk(raw []byte, steps []rulebook.Step, fold, single bool, emit func([]byte
 	}
 }
 
+// gather returns the values that walk finds.
+func gather(raw []byte, steps []rulebook.Step, fold, single bool) [][]byte {
+	var out [][]byte
+	walk(raw, steps, fold, single, func(v []byte) { out = append(out, v) })
+	return out
+}
+
 func onlyElement(raw []byte) (only []byte, ok bool) {
 	n := 0
 	jscan.Elements(raw, func(e []byte) bool {
@@ -276,34 +283,24 @@ func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Valu
 	var values [8][]byte
 	for i := range f.Fields {
 		field := &f.Fields[i]
-		asFact := rulebook.Fact{Type: field.Type, Map: field.Map}
 		v := field.Default
 		for k := range field.Path {
 			n++
 			alt := &field.Path[k]
-			at, steps := raw, alt.Rest
+			at, steps := raw, field.Below(k)
 			if len(alt.Keys) > 0 {
 				if at = begins[n]; jscan.IsNull(at) {
 					continue
 				}
 			}
-			if len(alt.Keys) > 1 {
-				steps = nil
-				for _, key := range alt.Keys[1:] {
-					steps = append(steps, rulebook.Step{Kind: rulebook.StepKey, Key: key})
-				}
-				steps = append(steps, alt.Rest...)
-			}
-			what := found{values: values[:0]}
-			if len(steps) == 0 {
-				what.values = append(what.values, at)
-			} else {
-				walk(at, steps, fold, single, func(v []byte) { what.values = append(what.values, v) })
+			what := found{values: append(values[:0], at)}
+			if len(steps) > 0 {
+				what.values = gather(at, steps, fold, single)
 			}
 			if len(what.values) == 0 || jscan.IsNull(what.values[0]) {
 				continue
 			}
-			got, good := convertFact(&asFact, what, alt.Asked, fold, single)
+			got, good := convertFact(field.AsFact(), what, alt.Asked, fold, single)
 			if good {
 				v = got
 			}

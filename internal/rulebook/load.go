@@ -639,6 +639,7 @@ func (l *loader) facts(s *Service, f *serviceFile, sources map[string]*Source) {
 				}
 				field.Map[m.Key] = l.value(m.Value, elementOr(ft), m.Pos)
 			}
+			field.finish()
 			fact.Fields = append(fact.Fields, field)
 		}
 		slices.SortFunc(fact.Fields, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })

@@ -209,6 +209,29 @@ type Field struct {
 	Path    Path
 	Default demarc.Value // zero for none
 	Map     map[string]demarc.Value
+
+	fact  Fact
+	below [][]Step // by alternative of Path
+}
+
+// AsFact returns a fact of the type of the field.
+func (f *Field) AsFact() *Fact { return &f.fact }
+
+// Below returns the steps of an alternative of the path behind its first key.
+func (f *Field) Below(alternative int) []Step { return f.below[alternative] }
+
+// finish prepares what reading a record takes.
+func (f *Field) finish() {
+	f.fact = Fact{Type: f.Type, Map: f.Map}
+	for _, a := range f.Path {
+		var steps []Step
+		if len(a.Keys) > 0 {
+			for _, key := range a.Keys[1:] {
+				steps = append(steps, Step{Kind: StepKey, Key: key})
+			}
+		}
+		f.below = append(f.below, append(steps, a.Rest...))
+	}
 }
 
 // Default is what a field means when a complete document leaves it out.

@@ -47,8 +47,8 @@ type Evaluator struct {
 	of       map[*Service]*remembered
 	key      []byte
 
-	fact   [1]demarc.Fact // that is evaluated
-	truths []rule.Truth   // of its atoms
+	facts  []demarc.Fact // that are evaluated
+	truths []rule.Truth  // of the atoms of one
 }
 
 // remembered is what an Evaluator remembers of one service.
@@ -137,10 +137,10 @@ func (e *Evaluator) class(s *Service, r *remembered, k int, facts Interned) uint
 	if n < len(v.byNumber) && v.byNumber[n] != 0 {
 		return v.byNumber[n]
 	}
-	e.fact[0] = facts.At(f.fact)
-	c := class{presumed: e.fact[0].Origin == demarc.Presumed, truths: e.truths[:0]}
+	e.facts = append(e.facts[:0], facts.At(f.fact))
+	c := class{presumed: e.facts[0].Origin == demarc.Presumed, truths: e.truths[:0]}
 	for _, a := range f.atoms {
-		result := a.Eval(e.fact[:], e.asOf)
+		result := a.Eval(e.facts, e.asOf)
 		c.truths = append(c.truths, result.Truth())
 		e.failures.add(a, result.Err)
 	}
@@ -168,13 +168,14 @@ func (e *Evaluator) jointClass(s *Service, r *remembered, k int, facts Interned)
 	if number, ok := v.byNumbers[string(numbers)]; ok && numbered {
 		return number
 	}
-	in := make([]demarc.Fact, len(j.reads))
-	for i, at := range j.reads {
-		in[i] = facts.At(at)
+	e.facts = e.facts[:0]
+	for _, at := range j.reads {
+		e.facts = append(e.facts, facts.At(at))
 	}
-	result := j.atom.Eval(in, e.asOf)
+	result := j.atom.Eval(e.facts, e.asOf)
 	e.failures.add(j.atom, result.Err)
-	c := class{truths: []rule.Truth{result.Truth()}}
+	c := class{truths: append(e.truths[:0], result.Truth())}
+	e.truths = c.truths
 	for _, name := range result.Missing {
 		c.missing = append(c.missing, s.FactIndex(name))
 	}

@@ -15,20 +15,21 @@ const (
 	Acceptance  DeclarationKind = "acceptance"  // a team has taken the duties
 	Attestation DeclarationKind = "attestation" // a person says that they are done
 	Exception   DeclarationKind = "exception"   // the failure of a check is accepted for a time
+	TeamWork    DeclarationKind = "assignment"  // the duties are a team's to do
 )
 
 // DeclarationKinds lists every kind.
-var DeclarationKinds = []DeclarationKind{Acceptance, Attestation, Exception}
+var DeclarationKinds = []DeclarationKind{Acceptance, Attestation, Exception, TeamWork}
 
-// Declaration is an acceptance, attestation or exception that is recorded in a store. Attestations and exceptions count
-// from the next scan on, beside those that the estate declares; acceptances at once.
+// Declaration is an acceptance, attestation, exception or assignment that is recorded in a store. Acceptances count at once, the others
+// from the next scan on, beside what the estate declares; an assignment goes before the teams of the estate, the newest first.
 type Declaration struct {
 	ID       string          `json:"id"` // given by the store
 	Kind     DeclarationKind `json:"kind"`
 	Scope    Filter          `json:"-"`                // which resources; Scope.Where must allow it
-	Duties   []string        `json:"duties,omitempty"` // ids or globs; of an acceptance none means all
+	Duties   []string        `json:"duties,omitempty"` // ids or globs; of an acceptance or assignment none means all
 	Check    string          `json:"check,omitempty"`  // of an exception
-	Team     string          `json:"team,omitempty"`   // that has accepted; of an exception its owner
+	Team     string          `json:"team,omitempty"`   // that has accepted, or is assigned; the owner of an exception; who may take it back
 	By       string          `json:"by"`               // who says so
 	On       time.Time       `json:"on"`               // a day
 	Until    time.Time       `json:"until,omitzero"`   // the last day; zero is open, but not of an exception
@@ -65,6 +66,10 @@ func (d *Declaration) Validate() error {
 		if d.Team == "" {
 			fault("an acceptance must say which team accepts")
 		}
+	case TeamWork:
+		if d.Team == "" {
+			fault("an assignment must say to which team")
+		}
 	case Attestation:
 		if len(d.Duties) == 0 {
 			fault("an attestation must say of which duty")
@@ -91,6 +96,36 @@ func (d *Declaration) Validate() error {
 // Covers reports whether d is about a duty.
 func (d *Declaration) Covers(id DutyID) bool {
 	return len(d.Duties) == 0 || slices.ContainsFunc(d.Duties, func(glob string) bool { return MatchDuty(glob, id) })
+}
+
+// Reach is what d is about: the duties of the resources of its scope.
+func (d *Declaration) Reach() Filter {
+	f := d.Scope
+	f.Duties = d.Duties
+	if d.Check != "" {
+		f.Checks = []string{d.Check}
+	}
+	return f
+}
+
+// Beyond names the teams whose duties d would settle though the actor may not declare for them, given what the latest scan counts of
+// the Reach of d by team. What no team does may be assigned by who may declare for the team; the rest is an administrator's. An
+// acceptance is only ever of what its team does.
+func (d *Declaration) Beyond(actor Actor, byTeam []Group) []string {
+	var out []string
+	if d.Kind == Acceptance || actor.May(RightAdminister, "") {
+		return nil
+	}
+	for i := range byTeam {
+		switch team := byTeam[i].Value; {
+		case byTeam[i].Yours.Total == 0 || team != "" && actor.May(RightDeclare, team) || team == "" && d.Kind == TeamWork:
+		case team == "":
+			out = append(out, "no team")
+		default:
+			out = append(out, "team "+team)
+		}
+	}
+	return out
 }
 
 // InForce reports whether d counts on a day; the last day counts.

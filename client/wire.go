@@ -41,11 +41,11 @@ type Declaration struct {
 
 // NewDeclaration is a declaration that is about to be made. Who makes it is who asks.
 type NewDeclaration struct {
-	Kind   demarc.DeclarationKind `json:"kind" enum:"acceptance,attestation,exception"`
+	Kind   demarc.DeclarationKind `json:"kind" enum:"acceptance,attestation,exception,assignment"`
 	Scope  string                 `json:"scope" maxLength:"16384" doc:"Which resources, as the query string of a filter."`
-	Duties []string               `json:"duties,omitempty" maxItems:"100" doc:"Ids or globs; of an acceptance none means all."`
+	Duties []string               `json:"duties,omitempty" maxItems:"100" doc:"Ids or globs; of an acceptance or assignment none means all."`
 	Check  string                 `json:"check,omitempty" doc:"Of an exception."`
-	Team   string                 `json:"team,omitempty" doc:"That accepts; of an exception its owner."`
+	Team   string                 `json:"team,omitempty" doc:"That accepts, or is assigned; of an exception its owner. Who is no administrator must name one of their own."`
 	On     string                 `json:"on,omitempty" format:"date" doc:"The first day; today where it is left out."`
 	Until  string                 `json:"until,omitempty" format:"date" doc:"The last day; an exception needs one."`
 	Text   string                 `json:"text,omitempty" maxLength:"8192" doc:"Evidence, reason or note."`

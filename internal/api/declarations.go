@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/demarc/demarc"
@@ -25,7 +26,7 @@ type Audit interface {
 
 func (a *API) registerDeclarations() {
 	const tag = "Declarations"
-	handle(a, http.MethodGet, "/declarations", about{"list-declarations", tag, "Acceptances, attestations and exceptions, newest first", demarc.RightRead, 0},
+	handle(a, http.MethodGet, "/declarations", about{"list-declarations", tag, "Acceptances, attestations, exceptions and assignments, newest first", demarc.RightRead, 0},
 		func(ctx context.Context, in *struct{ Whose }) (*all[client.Declaration], error) {
 			organization, err := a.organization(ctx, in.Organization)
 			if err != nil {
@@ -42,7 +43,7 @@ func (a *API) registerDeclarations() {
 		Whose
 		Body client.NewDeclaration
 	}
-	handle(a, http.MethodPost, "/declarations", about{"declare", tag, "Accept, attest or except", demarc.RightDeclare, http.StatusCreated},
+	handle(a, http.MethodPost, "/declarations", about{"declare", tag, "Accept, attest, except or assign", demarc.RightDeclare, http.StatusCreated},
 		func(ctx context.Context, in *create) (*one[client.Declaration], error) {
 			d, err := a.declaration(&in.Body, demarc.ActorOf(ctx))
 			if err != nil {
@@ -50,6 +51,9 @@ func (a *API) registerDeclarations() {
 			}
 			organization, err := a.organization(ctx, in.Organization)
 			if err != nil {
+				return nil, err
+			}
+			if err := a.within(ctx, &d, organization); err != nil {
 				return nil, err
 			}
 			d, err = a.config.Declared.Declare(ctx, organization, d.By, d, a.config.Now())
@@ -74,7 +78,7 @@ func (a *API) registerDeclarations() {
 				if d.ID != in.ID {
 					continue
 				}
-				if !actor.May(demarc.RightDeclare, d.Team) {
+				if !mayFor(actor, d.Team) {
 					return nil, forbidden{fmt.Errorf("%s may not declare for team %q", actor.Name(), d.Team)}
 				}
 				return nil, a.config.Declared.Withdraw(ctx, organization, actor.Name(), in.ID, a.config.Now())
@@ -97,11 +101,31 @@ func (a *API) registerDeclarations() {
 		})
 }
 
+// mayFor reports whether somebody may declare for a team. What is for no team is for everybody's.
+func mayFor(actor demarc.Actor, team string) bool {
+	return actor.May(demarc.RightDeclare, team) && (team != "" || actor.May(demarc.RightAdminister, ""))
+}
+
+// within sees that a declaration settles nothing of teams that its actor may not declare for.
+func (a *API) within(ctx context.Context, d *demarc.Declaration, organization string) error {
+	actor := demarc.ActorOf(ctx)
+	if actor.May(demarc.RightAdminister, "") {
+		return nil
+	}
+	groups, err := a.config.History.Groups(ctx, demarc.At{Organization: organization}, d.Reach(), demarc.ByTeam)
+	if err != nil {
+		return err
+	}
+	if beyond := d.Beyond(actor, groups); len(beyond) > 0 {
+		return forbidden{fmt.Errorf("%s may not declare for %s: choose narrower", actor.Name(), strings.Join(beyond, ", "))}
+	}
+	return nil
+}
+
 // declaration reads what somebody wants to declare, and sees that they may.
 func (a *API) declaration(in *client.NewDeclaration, actor demarc.Actor) (demarc.Declaration, error) {
 	d := demarc.Declaration{Kind: in.Kind, Duties: in.Duties, Check: in.Check, Team: in.Team, By: actor.Name(), Text: in.Text}
-	if !actor.May(demarc.RightDeclare, in.Team) || in.Team == "" && !actor.May(demarc.RightAdminister, "") {
-		// What is for no team is for everybody's.
+	if !mayFor(actor, in.Team) {
 		return d, forbidden{fmt.Errorf("%s may not declare for team %q", actor.Name(), in.Team)}
 	}
 	query, err := url.ParseQuery(in.Scope)

@@ -167,7 +167,7 @@ and what moved. It reads inventories, plans and templates in the providers' own 
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.openLog() }
 	root.AddCommand(
 		a.assessCommand(), a.explainCommand(), a.gapsCommand(), a.matrixCommand(), a.diffCommand(), a.compareCommand(),
-		a.scansCommand(), a.resourcesCommand(), a.movesCommand(), a.acceptCommand(), a.attestCommand(), a.exceptCommand(), a.withdrawCommand(), a.declarationsCommand(), a.storeCommand(),
+		a.scansCommand(), a.resourcesCommand(), a.movesCommand(), a.acceptCommand(), a.attestCommand(), a.exceptCommand(), a.assignCommand(), a.withdrawCommand(), a.declarationsCommand(), a.storeCommand(),
 		a.catalogCommand(), a.initCommand(), a.serveCommand(), a.tokenCommand(), a.versionCommand(),
 	)
 	return root

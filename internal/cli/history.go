@@ -356,6 +356,9 @@ func (a *app) declareCommand(kind demarc.DeclarationKind, cmd *cobra.Command) *c
 	case demarc.Acceptance:
 		flags.StringVar(&d.Team, "team", "", "the `TEAM` that accepts")
 		flags.StringVar(&d.Text, "note", "", "a `NOTE`")
+	case demarc.TeamWork:
+		flags.StringVar(&d.Team, "team", "", "the `TEAM` that is to do them")
+		flags.StringVar(&d.Text, "note", "", "a `NOTE`")
 	case demarc.Attestation:
 		flags.StringVar(&d.Text, "evidence", "", "where the `EVIDENCE` is")
 	case demarc.Exception:
@@ -419,6 +422,15 @@ or the acceptance ends, the team is asked again.`,
 	})
 }
 
+func (a *app) assignCommand() *cobra.Command {
+	return a.declareCommand(demarc.TeamWork, &cobra.Command{
+		Use: "assign [DUTY...]", Short: "Record which team does duties",
+		Long: `Records in a store that a team does duties (ids or globs; without any, all) for the resources that the flags select. It goes
+before the teams of demarc.yaml, and the newest before those that were recorded earlier.`,
+		Example: `  demarc assign --store demarc.db --team payments --name ledger 'runtime.*' 'data.*'`,
+	})
+}
+
 func (a *app) attestCommand() *cobra.Command {
 	return a.declareCommand(demarc.Attestation, &cobra.Command{
 		Use: "attest DUTY...", Short: "Record that duties are done, by a person's word", Args: cobra.MinimumNArgs(1),
@@ -436,7 +448,7 @@ func (a *app) exceptCommand() *cobra.Command {
 func (a *app) withdrawCommand() *cobra.Command {
 	var f storeFlags
 	cmd := &cobra.Command{
-		Use: "withdraw ID", Short: "Take back an acceptance, attestation or exception", Args: cobra.ExactArgs(1),
+		Use: "withdraw ID", Short: "Take back what was accepted, attested, excepted or assigned", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, at, err := a.openAt(cmd.Context(), &f, store.Options{MustBe: true}, 0)
 			if err != nil {
@@ -454,7 +466,7 @@ func (a *app) declarationsCommand() *cobra.Command {
 	var f storeFlags
 	var out outputFlags
 	cmd := &cobra.Command{
-		Use: "declarations", Short: "List what persons have recorded: acceptances, attestations, exceptions", Args: cobra.NoArgs,
+		Use: "declarations", Short: "List what persons have recorded: acceptances, attestations, exceptions, assignments", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := out.check(); err != nil {
 				return err

@@ -111,6 +111,7 @@ func (k *knowledge) parse(kept []byte) (*estate.Estate, error) {
 			}
 			out.Attestations = append(out.Attestations, more.Attestations...)
 			out.Exceptions = append(out.Exceptions, more.Exceptions...)
+			out.Teams = append(more.Teams, out.Teams...)
 		}
 	}
 	return out, nil

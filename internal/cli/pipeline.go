@@ -79,7 +79,7 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 		return nil, err
 	}
 	if f.recorder != nil {
-		if err := f.recorder.declared(ctx, book, est); err != nil {
+		if err := f.recorder.declared(ctx, book, est, asOf); err != nil {
 			return nil, err
 		}
 	}

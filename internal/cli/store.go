@@ -271,12 +271,12 @@ type recorder struct {
 }
 
 // declared adds what persons have recorded in the store to what the estate declares. Its digest is then of both.
-func (c *recorder) declared(ctx context.Context, book *rulebook.Rulebook, est *estate.Estate) error {
+func (c *recorder) declared(ctx context.Context, book *rulebook.Rulebook, est *estate.Estate, asOf time.Time) error {
 	list, err := c.store.Declarations(ctx, est.Organization)
 	if err != nil {
 		return err
 	}
-	text, err := declarationsYAML(list)
+	text, err := declarationsYAML(list, asOf)
 	if err != nil || text == nil {
 		return err
 	}
@@ -286,16 +286,18 @@ func (c *recorder) declared(ctx context.Context, book *rulebook.Rulebook, est *e
 	}
 	est.Attestations = append(est.Attestations, more.Attestations...)
 	est.Exceptions = append(est.Exceptions, more.Exceptions...)
+	est.Teams = append(more.Teams, est.Teams...)
 	sum := sha256.Sum256([]byte(est.Digest + more.Digest))
 	est.Digest = hex.EncodeToString(sum[:])
 	c.files["recorded.yaml"] = text
 	return nil
 }
 
-// declarationsYAML writes the attestations and exceptions that stand as an estate, in JSON, which is YAML. nil for none.
-func declarationsYAML(list []demarc.Declaration) ([]byte, error) {
+// declarationsYAML writes the attestations and exceptions that stand, and the assignments in force, as an estate, in JSON, which is YAML.
+// nil for none.
+func declarationsYAML(list []demarc.Declaration, asOf time.Time) ([]byte, error) {
 	type entry map[string]any
-	var attestations, exceptions []entry
+	var attestations, exceptions, teams []entry
 	for i := range list {
 		d := &list[i]
 		if !d.Withdrawn.IsZero() {
@@ -330,10 +332,20 @@ func declarationsYAML(list []demarc.Declaration) ([]byte, error) {
 		case demarc.Exception:
 			e["check"], e["reason"], e["owner"] = d.Check, d.Text, d.Team
 			exceptions = append(exceptions, e)
+		case demarc.TeamWork:
+			if !d.InForce(asOf) {
+				continue // teams have no dates
+			}
+			delete(e, "until")
+			e["team"] = d.Team
+			if len(d.Duties) > 0 {
+				e["duties"] = d.Duties
+			}
+			teams = append(teams, e)
 		case demarc.Acceptance: // counts in the store itself
 		}
 	}
-	if len(attestations)+len(exceptions) == 0 {
+	if len(attestations)+len(exceptions)+len(teams) == 0 {
 		return nil, nil
 	}
 	out := entry{}
@@ -342,6 +354,9 @@ func declarationsYAML(list []demarc.Declaration) ([]byte, error) {
 	}
 	if len(exceptions) > 0 {
 		out["exceptions"] = exceptions
+	}
+	if len(teams) > 0 {
+		out["teams"] = teams
 	}
 	return json.Marshal(out)
 }

@@ -280,7 +280,7 @@ var pages = []struct{ path, selector, want string }{
 	{"/catalog/compare?service=aws/rds&service=aws/s3", "tbody tr", "moved by minor-upgrades-off"},
 	{"/declarations", ".nothing", "Nobody has declared anything here."},
 	{"/declarations/new?kind=exception&check=aws/rds/minor-upgrades&service=aws/rds", ".card", "2 resources in this scan"},
-	{"/declarations/new?kind=team&duty=runtime.*&service=aws/rds", "pre", "where: service == 'aws/rds' duties: [runtime.*]"},
+	{"/declarations/new?kind=assignment&duty=runtime.*&service=aws/rds", "form", "Team that is to do them"},
 	{"/audit", ".nothing", "Nobody has changed anything yet."},
 }
 
@@ -410,7 +410,13 @@ func TestDeclaring(t *testing.T) {
 		t.Errorf("another site may declare: status %d", w.Code)
 	}
 
+	// The duty is done by no team yet, so it is not the owner's to except.
 	w := post(t, s, owner, "/declarations", form)
+	if got := texts(t, w.Body.String(), "[role=alert] li"); len(m.Declared) != 0 || len(got) != 1 || !strings.Contains(got[0], "duties of no team") {
+		t.Fatalf("status %d, %d declared: %q", w.Code, len(m.Declared), got)
+	}
+	teamed(m, "aws/rds", "shop")
+	w = post(t, s, owner, "/declarations", form)
 	if w.Code != http.StatusSeeOther || len(m.Declared) != 1 {
 		t.Fatalf("status %d, %d declared: %s", w.Code, len(m.Declared), texts(t, w.Body.String(), "[role=alert]"))
 	}
@@ -425,6 +431,10 @@ func TestDeclaring(t *testing.T) {
 	form.Set("team", "payments")
 	if w := post(t, s, owner, "/declarations", form); w.Code != http.StatusForbidden {
 		t.Errorf("an owner of shop declares for payments: status %d", w.Code)
+	}
+	// What is for no team is for everybody's.
+	if w := post(t, s, owner, "/declarations", url.Values{"kind": {"attestation"}, "duties": {"runtime.*"}, "by": {"Amara"}, "on": {"2026-11-29"}}); w.Code != http.StatusForbidden {
+		t.Errorf("an owner attests for everybody: status %d", w.Code)
 	}
 	form.Del("until")
 	form.Set("on", "soon")
@@ -444,6 +454,20 @@ func TestDeclaring(t *testing.T) {
 	}
 	if w := post(t, s, admin, "/declarations", url.Values{"text": {strings.Repeat("x", 100<<10)}}); w.Code != http.StatusBadRequest {
 		t.Errorf("a form of 100 KiB: status %d", w.Code)
+	}
+}
+
+// teamed gives the organization's duties of a service to a team.
+func teamed(m *webtest.Memory, service demarc.ServiceID, team string) {
+	for i := range m.Listed {
+		if a := &m.Listed[i]; a.Resource.Service == service {
+			own := *a.Standing
+			own.Teams = make([]string, len(demarc.Duties))
+			for d := range own.Teams {
+				own.Teams[d] = team
+			}
+			a.Standing = &own
+		}
 	}
 }
 

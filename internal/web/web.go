@@ -149,6 +149,7 @@ func (s *Site) serve(w http.ResponseWriter, r *Request, route Route) error {
 	r.Request = whole.WithContext(ctx)
 	answer, err := route.Serve(r)
 	if err != nil {
+		r.Request = whole // the page that says so has time of its own
 		return err
 	}
 	if _, long := answer.(Download); long {

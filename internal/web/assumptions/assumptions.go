@@ -12,7 +12,7 @@ import (
 
 // Findings is what the page reads of beliefs that are wrong.
 type Findings interface {
-	Findings(ctx context.Context, at demarc.At, filter demarc.Filter, status demarc.FindingStatus, order demarc.Order, page demarc.Page) (demarc.Paged[demarc.Finding], error)
+	Answer(ctx context.Context, at demarc.At, id demarc.ResourceID) (demarc.StoredAnswer, error)
 	FindingGroups(ctx context.Context, at demarc.At, filter demarc.Filter) ([]demarc.FindingGroup, error)
 }
 
@@ -37,7 +37,7 @@ func (p Page) Routes() []web.Route {
 	return []web.Route{{Pattern: "GET /assumptions", Needs: demarc.RightRead, Serve: p.serve}}
 }
 
-// maxKinds is how many kinds of mistake are shown; each costs a look at one finding.
+// maxKinds is how many kinds of mistake are shown; each costs a look at one resource.
 const maxKinds = 40
 
 type data struct {
@@ -50,7 +50,8 @@ type data struct {
 
 type mistake struct {
 	demarc.FindingGroup
-	Example demarc.Finding
+	Resource demarc.Resource // the first of them
+	Example  demarc.DutyAnswer
 }
 
 func (p Page) serve(r *web.Request) (web.Response, error) {
@@ -71,15 +72,13 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 			d.More++
 			continue
 		}
-		one := wrong
-		one.Duties, one.Services = []string{string(g.Duty)}, []demarc.ServiceID{g.Service}
-		found, err := p.Findings.Findings(r.Context(), r.At, one, demarc.FindingsOpen, demarc.OrderID, demarc.Page{Limit: 1})
-		if err != nil {
-			return nil, err
-		}
 		m := mistake{FindingGroup: g}
-		if len(found.Items) > 0 {
-			m.Example = found.Items[0]
+		if len(g.Examples) > 0 {
+			a, err := p.Findings.Answer(r.Context(), r.At, g.Examples[0])
+			if err != nil {
+				return nil, err
+			}
+			m.Resource, m.Example = a.Resource, a.Answer.Duty(demarc.DutyIndex(g.Duty))
 		}
 		d.Mistakes = append(d.Mistakes, m)
 	}

@@ -1,5 +1,5 @@
-// Package declarations is where people change something: they accept duties, attest that they are done, and except what
-// fails for a time. It is the only page that changes anything, and what it changes is a declaration in the store.
+// Package declarations is where people change something: they accept duties, attest that they are done, except what fails
+// for a time, and assign duties to teams. It is the only page that changes anything, and what it changes is a declaration in the store.
 package declarations
 
 import (
@@ -30,6 +30,7 @@ type Log interface {
 // Scope is what says how much a declaration is about.
 type Scope interface {
 	Resources(ctx context.Context, at demarc.At, filter demarc.Filter, order demarc.Order, page demarc.Page) (demarc.Paged[demarc.StoredResource], error)
+	Groups(ctx context.Context, at demarc.At, filter demarc.Filter, by demarc.Dimension) ([]demarc.Group, error)
 }
 
 // Page is the declarations.
@@ -121,7 +122,6 @@ type entry struct {
 	Kind      string
 	Scope     string // query string
 	ScopeText string
-	Where     string // the scope as a condition of an estate
 	Resources int
 	Duties    string
 	Check     string
@@ -137,11 +137,11 @@ var titles = map[string]string{
 	string(demarc.Acceptance):  "Accept duties",
 	string(demarc.Attestation): "Attest that a duty is done",
 	string(demarc.Exception):   "Except what fails, for a time",
-	"team":                     "Assign duties to a team",
+	string(demarc.TeamWork):    "Assign duties to a team",
 }
 
 func (p Page) form(r *web.Request) (web.Response, error) {
-	kind, err := r.Choice("kind", string(demarc.Attestation), string(demarc.Exception), string(demarc.Acceptance), "team")
+	kind, err := r.Choice("kind", string(demarc.Attestation), string(demarc.Exception), string(demarc.Acceptance), string(demarc.TeamWork))
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (p Page) show(r *web.Request, e entry, scope demarc.Filter) (web.Response, 
 	var err error
 	e.Title = titles[e.Kind]
 	e.Scope, e.ScopeText = scope.String(), scopeText(scope)
-	if e.Where, err = scope.Where(); err != nil {
+	if _, err = scope.Where(); err != nil {
 		return nil, web.MistakeError{Err: err}
 	}
 	some, err := p.Scope.Resources(r.Context(), r.At, scope, demarc.OrderID, demarc.Page{Limit: 1})
@@ -218,7 +218,7 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 	if err != nil {
 		return nil, web.MistakeError{Err: err}
 	}
-	if !r.Actor.May(demarc.RightDeclare, e.Team) {
+	if !mayFor(r, e.Team) {
 		return nil, web.ErrForbidden
 	}
 	d := demarc.Declaration{
@@ -227,6 +227,15 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 	}
 	if err := d.Validate(); err != nil {
 		e.Mistakes = append(e.Mistakes, strings.Split(err.Error(), "\n")...)
+	}
+	if len(e.Mistakes) == 0 && !r.Actor.May(demarc.RightAdminister, "") {
+		groups, err := p.Scope.Groups(r.Context(), demarc.At{Organization: r.At.Organization}, d.Reach(), demarc.ByTeam)
+		if err != nil {
+			return nil, err
+		}
+		if beyond := d.Beyond(r.Actor, groups); len(beyond) > 0 {
+			e.Mistakes = append(e.Mistakes, "It is also about duties of "+strings.Join(beyond, ", ")+", for which you may not declare: choose narrower.")
+		}
 	}
 	if len(e.Mistakes) > 0 {
 		return p.show(r, e, scope)
@@ -237,6 +246,14 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 	}
 	return web.Redirect{To: r.Link("/declarations", "done", done.ID)}, nil
 }
+
+// mayFor reports whether somebody may declare for a team. What is for no team is for everybody's.
+func mayFor(r *web.Request, team string) bool {
+	return r.Actor.May(demarc.RightDeclare, team) && (team != "" || r.Actor.May(demarc.RightAdminister, ""))
+}
+
+// MayFor reports whether somebody may take back what was declared for a team.
+func (listData) MayFor(r *web.Request, team string) bool { return mayFor(r, team) }
 
 func (p Page) withdraw(r *web.Request) (web.Response, error) {
 	if err := r.ParseForm(); err != nil {
@@ -251,7 +268,7 @@ func (p Page) withdraw(r *web.Request) (web.Response, error) {
 	if i < 0 {
 		return nil, demarc.ErrNotFound
 	}
-	if !r.Actor.May(demarc.RightDeclare, all[i].Team) {
+	if !mayFor(r, all[i].Team) {
 		return nil, web.ErrForbidden
 	}
 	if err := p.Book.Withdraw(r.Context(), r.At.Organization, r.Actor.Name(), id, r.Now()); err != nil {

@@ -342,6 +342,9 @@ func (m *Memory) FindingGroups(ctx context.Context, at demarc.At, f demarc.Filte
 			groups[k] = &demarc.FindingGroup{Gap: x.Gap, Severity: x.Severity, Duty: x.Duty, Service: x.Resource.Service, Check: x.Check}
 		}
 		groups[k].Count++
+		if len(groups[k].Examples) < demarc.MaxExamples {
+			groups[k].Examples = append(groups[k].Examples, x.Resource.ID)
+		}
 		if x.Exposure == demarc.Exposed {
 			groups[k].Exposed++
 		}

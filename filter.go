@@ -411,6 +411,9 @@ func (f *Filter) matchService(id ServiceID) bool {
 }
 
 func (f *Filter) matchTags(tags Tags) bool {
+	if len(f.Tags) == 0 {
+		return true
+	}
 	for key, values := range f.tagsByKey() {
 		v := tags.Get(key) // a tag that is not there reads as the empty string, as in a condition
 		if !slices.ContainsFunc(values, func(want string) bool { return v != "" && (want == v || want == "") }) {

@@ -69,9 +69,6 @@ func (s Segment) Middle() float64 { return s.X + s.Width/2 }
 // Fits reports whether the number of the segment has room in a bar of some 80 pixels.
 func (s Segment) Fits() bool { return s.Width >= 8.5*float64(len(short(s.Count)))+5 }
 
-// Right is where the segment ends, in percent of the bar.
-func (s Segment) Right() float64 { return s.X + s.Width }
-
 // Tallies are counts by holder and tone. The zero Tallies are empty.
 type Tallies map[demarc.Holder]map[Tone]int
 

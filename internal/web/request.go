@@ -26,6 +26,7 @@ type Request struct {
 
 	site *Site
 	keys []string
+	kept url.Values // the filter and the place, for links
 }
 
 // keys of the query string that every page understands, besides those of a filter.
@@ -148,9 +149,11 @@ func (r *Request) Link(path string, pairs ...any) string {
 // To returns the address of another page about the same scan with the same filter, and some keys and their values. Those
 // of one key replace what the filter has.
 func (r *Request) To(path string, pairs ...any) string {
-	q := r.Filter.Values()
-	maps.Copy(q, r.Place())
-	return join(path, set(q, pairs))
+	if r.kept == nil { // a page has hundreds of links
+		r.kept = r.Filter.Values()
+		maps.Copy(r.kept, r.Place())
+	}
+	return join(path, set(maps.Clone(r.kept), pairs))
 }
 
 // With returns the address of this page with some keys and their values. A list begins from its start again.

@@ -28,6 +28,8 @@ type Assessor struct {
 	mu       sync.Mutex
 	vectors  map[string][]*demarc.Verdict // the states of all duties, with and without what checks say
 	verdicts map[string]*demarc.Verdict
+	scratch  demarc.Verdict
+	key      []byte // scratch
 }
 
 // New returns an Assessor of what a Resolver resolves, for its estate and day.
@@ -196,6 +198,9 @@ func (w *Worker) believed(assumptions *estate.Places, p *responsibility.Profile)
 	return out
 }
 
+// noChecks are the settings of a service that checks nothing.
+var noChecks = &rulebook.Settings{Service: &rulebook.Service{}}
+
 // vector returns the states of all duties. Those that are alike are one.
 func (a *Assessor) vector(p *responsibility.Profile, g *grounds) []*demarc.Verdict {
 	key := binary.AppendUvarint(nil, uint64(p.Shape))
@@ -210,7 +215,7 @@ func (a *Assessor) vector(p *responsibility.Profile, g *grounds) []*demarc.Verdi
 	out := a.vectors[string(key)]
 	if out == nil {
 		out = make([]*demarc.Verdict, rulebook.NumDuties)
-		unchecked := grounds{settings: &rulebook.Settings{Service: &rulebook.Service{}}, attestations: g.attestations, assurances: g.assurances}
+		unchecked := grounds{settings: noChecks, attestations: g.attestations, assurances: g.assurances}
 		for d, as := range p.Assignments {
 			out[d] = a.verdict(d, as, &unchecked)
 		}
@@ -240,14 +245,16 @@ func (a *Assessor) vector(p *responsibility.Profile, g *grounds) []*demarc.Verdi
 
 // verdict returns the state of one duty. All that are alike are one.
 func (a *Assessor) verdict(d int, as *demarc.Assignment, g *grounds) *demarc.Verdict {
-	v := &demarc.Verdict{}
+	v := &a.scratch // most are known
+	*v = demarc.Verdict{Checks: v.Checks[:0], Missing: v.Missing[:0], Excepted: v.Excepted[:0]}
 	for k, c := range g.settings.Service.Checks {
 		if out := g.settings.Checks[k]; c.Duty == d && out.Result != demarc.CheckNotApplicable {
 			v.Checks = append(v.Checks, out)
 		}
 	}
 	a.state(v, d, as, g)
-	key := []byte(v.State + "\x00" + v.Counterpart + "\x00")
+	key := append(append(a.key[:0], v.State...), 0)
+	key = append(append(key, v.Counterpart...), 0)
 	key = append(append(append(append(key, v.Attestation...), 0), v.Assurance...), 0)
 	for _, id := range v.Excepted {
 		key = append(append(key, id...), 1)
@@ -258,11 +265,14 @@ func (a *Assessor) verdict(d int, as *demarc.Assignment, g *grounds) *demarc.Ver
 			key = append(append(key, 4), m...)
 		}
 	}
+	a.key = key
 	if known := a.verdicts[string(key)]; known != nil {
 		return known
 	}
-	remember(a.verdicts, string(key), v, a.memory/verdictSize)
-	return v
+	out := *v
+	out.Checks, out.Missing, out.Excepted = append([]demarc.CheckOutcome(nil), v.Checks...), append([]string(nil), v.Missing...), append([]string(nil), v.Excepted...)
+	remember(a.verdicts, string(key), &out, a.memory/verdictSize)
+	return &out
 }
 
 // state gives a duty its state: the first that applies of failing, excepted, lapsed, blind, delegated, met, attested,

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -94,6 +95,9 @@ type Resolver struct {
 	engaged  map[engagedKey]*demarc.Assignment
 	profiles map[string]*Profile
 	shapes   map[string]uint32
+
+	engagedTo []int  // scratch
+	key       []byte // scratch
 }
 
 // Memory is how many bytes are remembered of each kind of thing, about.
@@ -175,17 +179,19 @@ func (r *Resolver) Resolve(c Case) *Profile {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	b := r.base(c)
-	var engaged []int // duties, and the engagements that change their answers
+	engaged := r.engagedTo[:0] // duties, and the engagements that change their answers
 	for d, a := range b.assignments {
 		if i := c.Declared.Engagements.At(d); i >= 0 && ours(a) {
 			r.took[i] = true
 			engaged = append(engaged, d, i)
 		}
 	}
-	key := string(appendPlaces(nil, append(engaged, int(b.number))))
-	if known := r.profiles[key]; known != nil {
+	r.engagedTo = append(engaged, int(b.number))
+	r.key = appendPlaces(r.key[:0], r.engagedTo)
+	if known := r.profiles[string(r.key)]; known != nil {
 		return known
 	}
+	key := string(r.key)
 	p := &Profile{Assignments: slices.Clone(b.assignments)}
 	for ; len(engaged) > 0; engaged = engaged[2:] {
 		d := engaged[0]
@@ -203,7 +209,7 @@ func ours(a *demarc.Assignment) bool {
 
 // shape returns the shape of answers.
 func (r *Resolver) shape(list []*demarc.Assignment) uint32 {
-	var key []byte
+	key := r.key[:0]
 	for _, a := range list {
 		key = append(append(key, a.Holder...), 0)
 		for _, p := range a.Parts {
@@ -214,8 +220,9 @@ func (r *Resolver) shape(list []*demarc.Assignment) uint32 {
 				key = append(append(key, p.Party...), 2)
 			}
 		}
-		key = fmt.Appendf(key, "%t%t", a.Engaged != "", a.Lapsed != "")
+		key = strconv.AppendBool(strconv.AppendBool(key, a.Engaged != ""), a.Lapsed != "")
 	}
+	r.key = key
 	n, ok := r.shapes[string(key)]
 	if !ok {
 		r.met++
@@ -250,15 +257,19 @@ type base struct {
 
 // base returns the answers before anybody is engaged, remembered by what they rest on.
 func (r *Resolver) base(c Case) *base {
-	key := append(append([]byte(c.Settings.Service.ID), 0), c.Settings.LinesKey...)
+	key := append(append(append(r.key[:0], c.Settings.Service.ID...), 0), c.Settings.LinesKey...)
 	if c.Provider != nil {
 		key = append(key, c.Provider.ID...)
 	}
-	key = fmt.Appendf(key, "\x00%s\x00%s\x00%t", c.Observed.Host, c.Observed.Operator, c.Observed.Assumed)
-	key = appendPlaces(key, c.Declared.Bindings.All())
-	if known := r.bases[string(key)]; known != nil {
+	for _, p := range [...]demarc.Party{c.Observed.Host, c.Observed.Operator} {
+		key = append(append(key, 0), p...)
+	}
+	key = strconv.AppendBool(append(key, 0), c.Observed.Assumed)
+	r.key = appendPlaces(key, c.Declared.Bindings.All())
+	if known := r.bases[string(r.key)]; known != nil {
 		return known
 	}
+	key = slices.Clone(r.key)
 	roles := r.roles(c)
 	r.met++
 	b := &base{make([]*demarc.Assignment, rulebook.NumDuties), r.met}
@@ -412,7 +423,7 @@ func (r *Resolver) assignment(settings *rulebook.Settings, d int, roles *[demarc
 		assumed = assumed || len(results[line].Presumed) > 0
 		missing = append(missing, results[line].Presumed...)
 	}
-	key := appendPlaces(append([]byte(svc.ID), 0), []int{d, choice.Line + 1, len(choice.Asked)})
+	key := appendPlaces(append(append(r.key[:0], svc.ID...), 0), []int{d, choice.Line + 1, len(choice.Asked)})
 	for role := range demarc.Role(demarc.NumRoles) {
 		b := &roles[role]
 		if !choice.Outcome.Roles.Has(role) {
@@ -429,7 +440,8 @@ func (r *Resolver) assignment(settings *rulebook.Settings, d int, roles *[demarc
 	}
 	slices.Sort(missing)
 	missing = slices.Compact(missing)
-	key = fmt.Appendf(appendPlaces(key, missing), "%t", assumed)
+	key = strconv.AppendBool(appendPlaces(key, missing), assumed)
+	r.key = key
 	if known := r.shared[string(key)]; known != nil {
 		return known
 	}

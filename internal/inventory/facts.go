@@ -69,13 +69,13 @@ func (t *Table) columns(s *rulebook.Service) []column {
 	return c
 }
 
-// number returns the number of a fact; false if it has none.
-func (c column) number(f demarc.Fact) (uint32, bool) {
+// number returns the number of a fact; false if it has none. scratch is written to.
+func (c column) number(f demarc.Fact, scratch *[]byte) (uint32, bool) {
 	if !f.Known() {
 		return uint32(f.Origin), true
 	}
-	var buf [256]byte
-	key := appendValue(append(buf[:0], byte(f.Origin)), f.Value)
+	key := appendValue(append((*scratch)[:0], byte(f.Origin)), f.Value)
+	*scratch = key
 	c.mu.RLock()
 	n, ok := c.byKey[string(key)]
 	c.mu.RUnlock()
@@ -119,6 +119,7 @@ type Row struct {
 	columns []column
 	numbers []uint32
 	own     []ownFact // those without a number
+	scratch []byte
 }
 
 // ownFact is a fact that its resource carries. It is decoded when somebody looks at it.
@@ -152,7 +153,7 @@ func (r *Row) Number(i int) uint32 {
 func (r *Row) Len() int { return len(r.numbers) }
 
 func (r *Row) set(i int, f demarc.Fact) {
-	n, ok := r.columns[i].number(f)
+	n, ok := r.columns[i].number(f, &r.scratch)
 	if !ok {
 		n = carried | uint32(len(r.own))
 		r.own = append(r.own, ownFact{fact: f})

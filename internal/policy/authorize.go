@@ -215,7 +215,7 @@ func parsePrincipal(text string) caller {
 	case strings.HasSuffix(text, ".amazonaws.com") || strings.HasSuffix(text, ".amazon.com"):
 		c.service = true
 	}
-	if parts := strings.SplitN(text, ":", 6); len(parts) == 6 {
+	if parts, n := splitARN(text); n == len(parts) {
 		c.isRole = strings.HasPrefix(parts[5], "role/")
 		if rest, ok := strings.CutPrefix(parts[5], "assumed-role/"); ok {
 			role, _, _ := strings.Cut(rest, "/")
@@ -283,9 +283,22 @@ func sameRole(a, b string) bool {
 	return cut(a) == cut(b)
 }
 
+// splitARN returns the parts of an ARN, and how many there are: all of them, or fewer of what is none.
+func splitARN(text string) (parts [6]string, n int) {
+	for n < len(parts)-1 {
+		var more bool
+		parts[n], text, more = strings.Cut(text, ":")
+		if n++; !more {
+			return parts, n
+		}
+	}
+	parts[n] = text
+	return parts, n + 1
+}
+
 // accountOf returns the account of an ARN, or an account itself; "" for what has none.
 func accountOf(text string) string {
-	if parts := strings.SplitN(text, ":", 6); len(parts) == 6 {
+	if parts, n := splitARN(text); n == len(parts) {
 		return parts[4]
 	}
 	if isAccount(text) {

@@ -255,9 +255,10 @@ func parseDate(text string) (time.Time, bool) {
 
 // likeARN compares ARNs part by part: a * goes no further than its part, but for the last.
 func (s *steps) likeARN(pattern, arn string) bool {
-	p, a := strings.SplitN(pattern, ":", 6), strings.SplitN(arn, ":", 6)
-	if len(p) != 6 || len(a) != 6 {
-		return pattern == "*" && len(a) == 6
+	p, parts := splitARN(pattern)
+	a, of := splitARN(arn)
+	if parts != len(p) || of != len(a) {
+		return pattern == "*" && of == len(a)
 	}
 	for i := range p {
 		if !s.glob(p[i], a[i]) {

@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Admin reports whether the policy allows every action on every resource, without a condition that limits it. An Allow
@@ -82,12 +83,12 @@ func (st *statement) everyResource() bool {
 		return true
 	}
 	return slices.ContainsFunc(st.resources, func(r string) bool {
-		parts := strings.SplitN(r, ":", 6)
-		if len(parts) != 1 && len(parts) != 6 {
+		parts, n := splitARN(r)
+		if n != 1 && n != len(parts) {
 			return false
 		}
-		last := parts[len(parts)-1]
-		if len(parts) == 6 && strings.Trim(parts[3], "*") == "" { // of every region
+		last := parts[n-1]
+		if n == len(parts) && strings.Trim(parts[3], "*") == "" { // of every region
 			for _, kind := range []string{"role/", "user/", "group/", "policy/", "function:", "project/", "instance/", "stack/", "key/"} {
 				last = strings.TrimPrefix(last, kind)
 			}
@@ -223,6 +224,15 @@ var escalations = []escalation{
 	{"pass a role to an interpreter of Bedrock", []string{"iam:passrole", "bedrock-agentcore:createcodeinterpreter", "bedrock-agentcore:startcodeinterpretersession", "bedrock-agentcore:invokecodeinterpreter"}, "bedrock-agentcore.amazonaws.com"},
 }
 
+// passedTo is the context of each of the escalations: the service that a role is passed to.
+var passedTo = sync.OnceValue(func() []Context {
+	out := make([]Context, len(escalations))
+	for i := range escalations {
+		out[i] = Context{"iam:passedtoservice": {escalations[i].service}}
+	}
+	return out
+})
+
 // Escalations returns, in words and in a fixed order, the published ways in which whoever carries all of the policies can
 // get permissions that they do not give him: "pass a role to a new function and invoke it". Each action of a way must be
 // allowed on every resource of its kind. An administrator has nothing more to get: for him there are none.
@@ -236,8 +246,8 @@ func Escalations(policies []*Policy, limits ...*Policy) ([]string, error) {
 		return nil, s.err()
 	}
 	var out []string
-	for _, way := range escalations {
-		ctx := Context{"iam:passedtoservice": {way.service}}
+	for i := range escalations {
+		way, ctx := &escalations[i], passedTo()[i]
 		blocked := slices.ContainsFunc(way.actions, func(action string) bool {
 			return !s.allows(&all, action, ctx) || slices.ContainsFunc(limits, func(l *Policy) bool { return !s.allows(l, action, ctx) })
 		})

@@ -133,7 +133,7 @@ func fixedValue(v string) bool {
 	if !wild(v) {
 		return true
 	}
-	if parts := strings.SplitN(v, ":", 6); len(parts) == 6 && parts[0] == "arn" {
+	if parts, n := splitARN(v); n == len(parts) && parts[0] == "arn" {
 		return !wild(parts[4])
 	}
 	if id, _, ok := strings.Cut(v, ":"); ok && len(id) >= 16 && !wild(id) {

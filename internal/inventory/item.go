@@ -60,6 +60,7 @@ func (m *Maker) item(r *record, inside bool, out *Item) {
 	}
 	out.Service, out.Inside = r.service, inside
 	out.Facts, r.row = r.row, out.Facts
+	out.Facts.scratch, r.row.scratch = nil, out.Facts.scratch
 	out.Hidden = append(out.Hidden[:0], r.hidden...)
 	out.Roles = nil
 	if r.roles != nil {

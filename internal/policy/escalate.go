@@ -248,12 +248,19 @@ func Escalations(policies []*Policy, limits ...*Policy) ([]string, error) {
 	var out []string
 	for i := range escalations {
 		way, ctx := &escalations[i], passedTo()[i]
-		blocked := slices.ContainsFunc(way.actions, func(action string) bool {
-			return !s.allows(&all, action, ctx) || slices.ContainsFunc(limits, func(l *Policy) bool { return !s.allows(l, action, ctx) })
-		})
-		if !blocked {
+		if s.allowAll(&all, way.actions, ctx) && !slices.ContainsFunc(limits, func(l *Policy) bool { return !s.allowAll(l, way.actions, ctx) }) {
 			out = append(out, way.name)
 		}
 	}
 	return out, s.err()
+}
+
+// allowAll reports whether a policy allows every one of some actions.
+func (s *steps) allowAll(p *Policy, actions []string, ctx Context) bool {
+	for _, action := range actions {
+		if !s.allows(p, action, ctx) {
+			return false
+		}
+	}
+	return true
 }

@@ -37,6 +37,11 @@ func TestHostile(t *testing.T) {
 	versioning := func(n int, of string) string {
 		return `"resources":[` + each(n, `{"address":"aws_s3_bucket_versioning.vN","expressions":{"bucket":{"references":["`+of+`"]}}}`) + `]`
 	}
+	items := func(n int, region string) string {
+		const item = `"awsAccountId":"111122223333","configurationItemStatus":"OK"`
+		return `{"configurationItems":[` + each(n, `{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-1","arn":"arn:aws:ec2:`+region+`:111122223333:security-group/N","awsRegion":"`+region+`",`+item+`,"configuration":{"groupId":"sg-1"}}`) +
+			`,` + each(n, `{"resourceType":"AWS::EC2::Instance","resourceId":"i-N","arn":"arn:aws:ec2:eu-west-1:111122223333:instance/i-N","awsRegion":"eu-west-1",`+item+`,"configuration":{"instanceId":"i-N","securityGroups":[{"groupId":"sg-1"}]}}`) + `]}`
+	}
 	const tooMuch = "expressions come to more than 64 MiB"
 	for _, c := range []struct {
 		name, text string
@@ -61,6 +66,8 @@ func TestHostile(t *testing.T) {
 		{"modules that lead to each other", plan(versioning(1, "module.m0.o") + `,"module_calls":{` + each(20_000, `"mN":{"expressions":{"x":{"references":["module.mN+1.o"]}},"module":{"outputs":{"o":{"expression":{"references":["var.x","aws_s3_bucket.b"]}}}}}`) + `}`), "", 128},
 		{"modules in a circle", plan(versioning(2, "module.mN.o") + `,"module_calls":{"m0":{"expressions":{"x":{"references":["module.m1.o"]}},"module":{"outputs":{"o":{"expression":{"references":["var.x","aws_s3_bucket.a"]}}}}},"m1":{"expressions":{"x":{"references":["module.m0.o"]}},"module":{"outputs":{"o":{"expression":{"references":["var.x","aws_s3_bucket.b"]}}}}}}`), "", 4},
 		{"modules within each other", plan(strings.Repeat(`"module_calls":{"m":{"module":{`, 160) + strings.Repeat(`}}}`, 160)), "", 4},
+		{"a name that thousands share and thousands refer to", items(2000, "eu-west-1"), "", 300},
+		{"a name that thousands share elsewhere", items(2000, "us-east-1"), "", 100},
 		{"a change that is there twice", `{"format_version":"1.2","resource_changes":[{"address":"aws_s3_bucket.b","type":"aws_s3_bucket","change":{"actions":["create"],"after":{},"after_unknown":{"arn":true}},"change":1}]}`, "is gone after the plan", 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {

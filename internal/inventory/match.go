@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/maphash"
+	"slices"
 	"strings"
 
 	"github.com/demarc/demarc/internal/spill"
@@ -280,16 +281,26 @@ func (l *ledger) meet(asks *spill.Sorter, f func(a *ask, meant []name) error, no
 type candidates struct {
 	all       []name
 	byAccount map[string][]name // in lower case; made when there are many
+	known     map[asked][]name  // that were meant before; made when there are many
+	size      int               // of known
 	out       []name
 	near      []name
 }
 
+// asked is what the resources that a reference means depend on.
+type asked struct {
+	provider, account, region, cloud, called string
+	source                                   uint32
+	attempt                                  int
+}
+
 const (
 	manyCandidates = 32
-	maxMeant       = 1000 // resources that one reference may mean; that there are more is told
+	maxMeant       = 100  // resources that one reference may mean; that there are more is told
+	maxKnown       = 8192 // resources that references to what is called alike mean, all together, and that are remembered
 )
 
-func (c *candidates) reset() { c.all, c.byAccount = c.all[:0], nil }
+func (c *candidates) reset() { c.all, c.byAccount, c.known, c.size = c.all[:0], nil, nil, 0 }
 
 func (c *candidates) add(n name) {
 	if len(c.all) == 0 || c.all[len(c.all)-1].ordinal != n.ordinal {
@@ -329,7 +340,31 @@ func (c *candidates) meant(inv *Inventory, a *ask) []name {
 		return c.all
 	case strings.HasPrefix(a.called, "#"):
 		return sameInstance(a.address, c.all)
+	case len(c.all) < manyCandidates:
+		return c.find(inv, a)
 	}
+	key := asked{a.provider, a.account, a.region, a.cloud, a.called, a.source, a.attempt}
+	if isWhole(a.called) { // wherever it is asked for
+		key.provider, key.account, key.region = "", "", ""
+	}
+	if known, ok := c.known[key]; ok {
+		return known
+	}
+	found := c.find(inv, a)
+	if c.size += 1 + len(found); c.size <= maxKnown {
+		if c.known == nil {
+			c.known = map[asked][]name{}
+		}
+		for _, s := range [...]*string{&key.provider, &key.account, &key.region, &key.cloud, &key.called} {
+			*s = strings.Clone(*s) // an ask is gone when the next comes
+		}
+		c.known[key] = slices.Clone(found)
+	}
+	return found
+}
+
+// find returns those that an ask may mean, of all.
+func (c *candidates) find(inv *Inventory, a *ask) []name {
 	whole := isWhole(a.called)
 	from := surroundings{}
 	pool := c.all

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -101,7 +102,8 @@ func TestTheLastAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "POST /declarations HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\nHost: "+host+"\r\n\r\n"); err != nil {
+	const body = "kind=exception"
+	if _, err := io.WriteString(conn, "POST /declarations HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nHost: "+host+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	other, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host) // the server has read what came before
@@ -120,7 +122,7 @@ func TestTheLastAnswers(t *testing.T) {
 		t.Fatalf("ended with %d while a request was under way", code)
 	case <-time.After(patience + 300*time.Millisecond):
 	}
-	if _, err := io.WriteString(conn, "a=b"); err != nil {
+	if _, err := io.WriteString(conn, body); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -22,15 +22,13 @@ type classes struct {
 	order    []uint32           // positions, by class, then in the order of ids
 	start    []uint32           // of each class in order, and the end
 	place    []uint32           // of each position in order
-	special  []bool             // of each position in order: it has findings with a history of their own
-	lapsed   []bool             // of each position in order: it has findings that can no longer be told
 	open     bool               // whether teams are declared at all
 }
 
 // classify makes the classes of a snapshot; open may be nil.
 func (n *snapshot) classify(open []uint64) *classes {
 	size := len(n.rids)
-	c := &classes{of: make([]uint32, size), order: make([]uint32, size), place: make([]uint32, size), special: make([]bool, size), lapsed: make([]bool, size), open: open != nil}
+	c := &classes{of: make([]uint32, size), order: make([]uint32, size), place: make([]uint32, size), open: open != nil}
 	serviceOf := make([]uint32, len(n.view.places))
 	known := map[demarc.ServiceID]uint32{}
 	for i := range n.view.places {
@@ -74,8 +72,7 @@ func (n *snapshot) classify(open []uint64) *classes {
 	for pos, number := range c.of {
 		at := next[number]
 		next[number]++
-		c.order[at], c.place[at], c.special[at] = uint32(pos), n.places[pos], n.special[pos]
-		c.lapsed[at] = n.special[pos] && slices.ContainsFunc(n.rows[n.rids[pos]], func(r findingRow) bool { return r.last != 0 })
+		c.order[at], c.place[at] = uint32(pos), n.places[pos]
 	}
 	return c
 }

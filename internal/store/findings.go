@@ -46,15 +46,15 @@ func (n *snapshot) gapsOf(k *class, mask uint64, f *demarc.Filter, yield func(d 
 
 // gapsAt returns the findings of the resource at a position, as far as a filter wants them. What it returns is valid until
 // the next call with the same scratch.
-func (n *snapshot) gapsAt(sel *selection, f *demarc.Filter, pos int, scratch []gapAt) []gapAt {
+func (n *snapshot) gapsAt(sel *selection, h *histories, f *demarc.Filter, pos int, scratch []gapAt) []gapAt {
 	out := scratch[:0]
 	mask := sel.mask(pos)
 	if mask == 0 {
 		return out
 	}
 	var rows []findingRow
-	if n.special[pos] {
-		rows = n.rows[n.rids[pos]]
+	if h.special[pos] {
+		rows = h.rows[n.rids[pos]]
 	}
 	n.gapsOf(&sel.classes.list[sel.classes.of[pos]], mask, f, func(d int, g findingOf, o *outcome) {
 		x := gapAt{d, g, o, int64(n.born[pos]), 0}
@@ -142,6 +142,10 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 	if err != nil {
 		return out, err
 	}
+	h, err := s.historiesOf(ctx, n)
+	if err != nil {
+		return out, err
+	}
 	rank := func(*gapAt) int { return 0 }
 	ranks := 1
 	switch order {
@@ -176,7 +180,7 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 	if order == demarc.OrderID {
 		what += " by id"
 	}
-	known, err := ask(ctx, s, n, what, f, func(sel *selection) (ranked, error) { return n.rankFindings(sel, &f, byAge, ranks, rank), nil })
+	known, err := ask(ctx, s, n, what, f, func(sel *selection) (ranked, error) { return n.rankFindings(sel, h, &f, byAge, ranks, rank), nil })
 	if err != nil {
 		return out, err
 	}
@@ -202,10 +206,10 @@ func (s *Store) openFindings(ctx context.Context, n *snapshot, f demarc.Filter, 
 			if !sel.in(pos) {
 				continue
 			}
-			if c := cs.of[pos]; !n.special[pos] && (has[c] == rankCounts{} || byAge && rank(&gapAt{first: int64(n.born[pos])}) != r || !byAge && has[c][r] == 0) {
+			if c := cs.of[pos]; !h.special[pos] && (has[c] == rankCounts{} || byAge && rank(&gapAt{first: int64(n.born[pos])}) != r || !byAge && has[c][r] == 0) {
 				continue
 			}
-			scratch = n.gapsAt(sel, &f, pos, scratch)
+			scratch = n.gapsAt(sel, h, &f, pos, scratch)
 			number := 0
 			for i := range scratch {
 				if rank(&scratch[i]) != r {
@@ -252,7 +256,7 @@ type ranked struct {
 	has    []rankCounts
 }
 
-func (n *snapshot) rankFindings(sel *selection, f *demarc.Filter, byAge bool, ranks int, rank func(*gapAt) int) ranked {
+func (n *snapshot) rankFindings(sel *selection, h *histories, f *demarc.Filter, byAge bool, ranks int, rank func(*gapAt) int) ranked {
 	counts := make([]int, ranks)
 	cs := sel.classes
 	has := n.rankClasses(sel, f, func(g findingOf) int {
@@ -263,7 +267,7 @@ func (n *snapshot) rankFindings(sel *selection, f *demarc.Filter, byAge bool, ra
 	})
 	var scratch []gapAt
 	for i := range cs.list {
-		if sel.masks[i] == 0 || has[i] == (rankCounts{}) && len(n.rows) == 0 {
+		if sel.masks[i] == 0 || has[i] == (rankCounts{}) && len(h.rows) == 0 {
 			continue
 		}
 		times := 0
@@ -271,8 +275,8 @@ func (n *snapshot) rankFindings(sel *selection, f *demarc.Filter, byAge bool, ra
 			pos := int(cs.order[at])
 			switch {
 			case !sel.has(at):
-			case cs.lapsed[at] || byAge && cs.special[at]:
-				scratch = n.gapsAt(sel, f, pos, scratch)
+			case h.lapsed[pos] || byAge && h.special[pos]:
+				scratch = n.gapsAt(sel, h, f, pos, scratch)
 				for k := range scratch {
 					counts[rank(&scratch[k])]++
 				}
@@ -538,6 +542,10 @@ func (s *Store) FindingGroups(ctx context.Context, at demarc.At, f demarc.Filter
 }
 
 func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, f demarc.Filter) ([]demarc.FindingGroup, error) {
+	h, err := s.historiesOf(ctx, n)
+	if err != nil {
+		return nil, err
+	}
 	type key struct {
 		duty    int
 		gap     demarc.Gap
@@ -593,8 +601,8 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 			pos := int(cs.order[k])
 			switch {
 			case !sel.has(k):
-			case cs.lapsed[k]:
-				scratch = n.gapsAt(sel, &f, pos, scratch)
+			case h.lapsed[pos]:
+				scratch = n.gapsAt(sel, h, &f, pos, scratch)
 				for g := range scratch {
 					add(scratch[g].duty, scratch[g].of, cs.services[c.service], 1, exposed, []int{pos})
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/demarc/demarc"
@@ -26,12 +27,10 @@ type snapshot struct {
 	first     []uint32
 	stale     []int64 // by place: the scan since which it was not looked at, 0 for looked at
 
-	rows    map[int64][]findingRow // findings with rows of their own, by rid
-	special []bool                 // by position: it has such findings
-
 	// What is read when it is asked for.
 	teams    lazy[[]uint64] // of each standing, the duties that a team does; nil where no teams are declared
 	texts    lazy[*texts]
+	history  lazy[*histories]
 	log      lazy[[]moveNumbers]
 	resolved lazy[[]resolvedNumbers]
 	past     lazy[[]pastVersion]
@@ -108,6 +107,13 @@ func ask[T any](ctx context.Context, s *Store, n *snapshot, what string, f demar
 }
 
 const insideBit = 1 << 31
+
+// histories are the findings of the resources of a snapshot whose history is not that of their resource.
+type histories struct {
+	rows    map[int64][]findingRow // by rid
+	special []bool                 // by position: it has such findings
+	lapsed  []bool                 // by position: it has some that can no longer be told
+}
 
 // findingRow is a finding whose history is not that of its resource.
 type findingRow struct {
@@ -199,6 +205,7 @@ func (s *Store) Warm(ctx context.Context, organization string) error {
 	}
 	_, err = s.classesOf(ctx, n)
 	for _, read := range []func() error{
+		func() error { _, err := s.historiesOf(ctx, n); return err },
 		func() error { _, err := s.pastVersions(ctx, n); return err },
 		func() error { _, err := s.moveLog(ctx, n); return err },
 		func() error { _, err := s.resolvedLog(ctx, n); return err },
@@ -213,7 +220,7 @@ func (s *Store) Warm(ctx context.Context, organization string) error {
 }
 
 func (s *Store) load(ctx context.Context, org int64, scan demarc.Scan) (*snapshot, error) {
-	snap := &snapshot{scan: scan, org: org, rows: map[int64][]findingRow{}, standing: map[uint32]*demarc.Standing{}}
+	snap := &snapshot{scan: scan, org: org, standing: map[uint32]*demarc.Standing{}}
 	v := s.vocabulary(org)
 	err := s.reading(ctx, func(conn *sql.Conn) error {
 		var err error
@@ -226,10 +233,7 @@ func (s *Store) load(ctx context.Context, org int64, scan demarc.Scan) (*snapsho
 		if err := snap.readResources(ctx, conn, v); err != nil {
 			return err
 		}
-		if err := snap.readStale(ctx, conn, v); err != nil {
-			return err
-		}
-		return snap.readFindings(ctx, conn, v)
+		return snap.readStale(ctx, conn, v)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read scan %d from %s: %w", scan.ID, s.name, err)
@@ -319,14 +323,40 @@ func (n *snapshot) readStale(ctx context.Context, conn *sql.Conn, v *vocabulary)
 	})
 }
 
-func (n *snapshot) readFindings(ctx context.Context, conn *sql.Conn, v *vocabulary) error {
+// historiesOf reads the histories of findings when they are first asked for.
+func (s *Store) historiesOf(ctx context.Context, n *snapshot) (*histories, error) {
+	return n.history.get(func() (h *histories, err error) {
+		err = s.reading(ctx, func(conn *sql.Conn) error {
+			v := s.vocabulary(n.org)
+			if _, err := v.refresh(ctx, conn); err != nil { // a later scan may have been written to the rows
+				return err
+			}
+			h, err = n.readHistories(ctx, conn, v)
+			return err
+		})
+		return h, err
+	})
+}
+
+func (n *snapshot) readHistories(ctx context.Context, conn *sql.Conn, v *vocabulary) (*histories, error) {
+	h := &histories{rows: map[int64][]findingRow{}, special: make([]bool, len(n.rids)), lapsed: make([]bool, len(n.rids))}
 	byLineage := map[int64][]findingRow{}
+	texts := map[string]string{} // gaps and checks, of which there are few
+	text := func(b sql.RawBytes) string {
+		t, ok := texts[string(b)]
+		if !ok {
+			t = string(b)
+			texts[t] = t
+		}
+		return t
+	}
 	rows, err := conn.QueryContext(ctx, `SELECT lineage, outcome, gap, check_id, severity, first, last FROM findings WHERE organization = $1 AND first <= $2 AND (resolved IS NULL OR resolved > $2)`, n.org, int64(n.scan.ID))
 	err = each(rows, err, func(r *sql.Rows) error {
 		var f findingRow
 		var lineage, outcome, severity int64
+		var gap, check sql.RawBytes
 		var last sql.NullInt64
-		if err := r.Scan(&lineage, &outcome, &f.of.gap, &f.of.check, &severity, &f.first, &last); err != nil {
+		if err := r.Scan(&lineage, &outcome, &gap, &check, &severity, &f.first, &last); err != nil {
 			return err
 		}
 		v.mu.Lock()
@@ -335,23 +365,23 @@ func (n *snapshot) readFindings(ctx context.Context, conn *sql.Conn, v *vocabula
 		if f.out == nil {
 			return fmt.Errorf("a finding speaks of outcome %d, which is not there", outcome)
 		}
-		f.of.severity, f.duty = demarc.Severity(severity), f.out.duty
+		f.of, f.duty = findingOf{demarc.Gap(text(gap)), text(check), demarc.Severity(severity)}, f.out.duty
 		if last.Valid && last.Int64 < int64(n.scan.ID) {
 			f.last = last.Int64
 		}
 		byLineage[lineage] = append(byLineage[lineage], f)
 		return nil
 	})
-	n.special = make([]bool, len(n.rids))
 	if err != nil || len(byLineage) == 0 {
-		return err
+		return h, err
 	}
 	for pos, lineage := range n.lineages {
 		if list := byLineage[lineage]; list != nil {
-			n.rows[n.rids[pos]], n.special[pos] = list, true
+			h.rows[n.rids[pos]], h.special[pos] = list, true
+			h.lapsed[pos] = slices.ContainsFunc(list, func(f findingRow) bool { return f.last != 0 })
 		}
 	}
-	return nil
+	return h, nil
 }
 
 func (v *vocabulary) factNames(id int64) []string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -9,9 +10,11 @@ import (
 	"strconv"
 	"testing"
 
+	reader "github.com/parquet-go/parquet-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/demarc/demarc/internal/cli"
+	"github.com/demarc/demarc/internal/report/parquet"
 )
 
 // TestMain makes the test binary the command demarc for the stories.
@@ -38,7 +41,8 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
+			"exits":     exits,
+			"samelines": sameLines,
 		},
 	})
 }
@@ -58,4 +62,42 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got, want := code, args[0]; want != strconv.Itoa(got) {
 		ts.Fatalf("exit code %d, want %s", got, want)
 	}
+}
+
+// sameLines asks that a Parquet file has the rows of a file of JSON lines: samelines duties out.parquet out.ndjson
+func sameLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: samelines duties|moves|findings PARQUET NDJSON")
+	}
+	var got bytes.Buffer
+	var rows int
+	var err error
+	switch args[0] {
+	case "duties":
+		rows, err = lines[parquet.Duty](&got, ts.MkAbs(args[1]))
+	case "moves":
+		rows, err = lines[parquet.Move](&got, ts.MkAbs(args[1]))
+	case "findings":
+		rows, err = lines[parquet.Finding](&got, ts.MkAbs(args[1]))
+	default:
+		ts.Fatalf("%q: expected duties, moves or findings", args[0])
+	}
+	ts.Check(err)
+	if want := ts.ReadFile(args[2]); rows == 0 || got.String() != want {
+		ts.Fatalf("%d rows in %s:\n%s\nwant\n%s", rows, args[1], got.String(), want)
+	}
+}
+
+func lines[T any](to *bytes.Buffer, name string) (int, error) {
+	rows, err := reader.ReadFile[T](name)
+	if err != nil {
+		return 0, err
+	}
+	return len(rows), parquet.WriteLines(to, func(yield func(T, error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	})
 }

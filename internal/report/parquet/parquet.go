@@ -105,34 +105,49 @@ func MoveOf(m *demarc.Move) Move {
 
 // Finding is one gap with its history.
 type Finding struct {
-	Resource  string     `json:"resource" parquet:"resource"`
-	Provider  string     `json:"provider" parquet:"provider,dict"`
-	Account   string     `json:"account" parquet:"account,dict"`
-	Region    string     `json:"region" parquet:"region,dict"`
-	Service   string     `json:"service" parquet:"service,dict"`
-	Duty      string     `json:"duty" parquet:"duty,dict"`
-	Gap       string     `json:"gap" parquet:"gap,dict"`
-	Check     string     `json:"check" parquet:"check,dict"`
-	Severity  string     `json:"severity" parquet:"severity,dict"`
-	Holder    string     `json:"holder" parquet:"holder,dict"`
-	State     string     `json:"state" parquet:"state,dict"`
-	Team      string     `json:"team" parquet:"team,dict"`
-	Stale     bool       `json:"stale" parquet:"stale"`
-	FirstSeen time.Time  `json:"first_seen" parquet:"first_seen,timestamp(microsecond)"`
-	LastSeen  time.Time  `json:"last_seen" parquet:"last_seen,timestamp(microsecond)"`
-	Resolved  *time.Time `json:"resolved" parquet:"resolved,optional,timestamp(microsecond)"`
+	Resource  string    `json:"resource" parquet:"resource"`
+	Provider  string    `json:"provider" parquet:"provider,dict"`
+	Account   string    `json:"account" parquet:"account,dict"`
+	Region    string    `json:"region" parquet:"region,dict"`
+	Service   string    `json:"service" parquet:"service,dict"`
+	Duty      string    `json:"duty" parquet:"duty,dict"`
+	Gap       string    `json:"gap" parquet:"gap,dict"`
+	Check     string    `json:"check" parquet:"check,dict"`
+	Severity  string    `json:"severity" parquet:"severity,dict"`
+	Holder    string    `json:"holder" parquet:"holder,dict"`
+	State     string    `json:"state" parquet:"state,dict"`
+	Team      string    `json:"team" parquet:"team,dict"`
+	Stale     bool      `json:"stale" parquet:"stale"`
+	FirstSeen time.Time `json:"first_seen" parquet:"first_seen,timestamp(microsecond)"`
+	LastSeen  time.Time `json:"last_seen" parquet:"last_seen,timestamp(microsecond)"`
+	Resolved  Instant   `json:"resolved" parquet:"resolved,optional,timestamp(microsecond)"`
 }
 
 // FindingOf is the row of a finding.
 func FindingOf(f *demarc.Finding) Finding {
-	row := Finding{
+	return Finding{
 		Resource: string(f.Resource.ID), Provider: f.Resource.Provider, Account: f.Resource.Account, Region: f.Resource.Region, Service: string(f.Resource.Service), Duty: string(f.Duty),
-		Gap: string(f.Gap), Check: f.Check, Severity: f.Severity.String(), Holder: string(f.Holder), State: string(f.State), Team: f.Team, Stale: f.Stale, FirstSeen: f.FirstSeen.At, LastSeen: f.LastSeen.At,
+		Gap: string(f.Gap), Check: f.Check, Severity: f.Severity.String(), Holder: string(f.Holder), State: string(f.State), Team: f.Team, Stale: f.Stale, FirstSeen: f.FirstSeen.At, LastSeen: f.LastSeen.At, Resolved: instantOf(f.Resolved.At),
 	}
-	if !f.Resolved.At.IsZero() {
-		row.Resolved = &f.Resolved.At
+}
+
+// Instant is a time that may be missing, in microseconds since 1970; 0 for none. (Of its own accord the library writes a
+// missing time.Time as one in 1754.)
+type Instant int64
+
+func instantOf(t time.Time) Instant {
+	if t.IsZero() {
+		return 0
 	}
-	return row
+	return Instant(t.UnixMicro())
+}
+
+// MarshalJSON writes the time as the others are written, and null for none.
+func (i Instant) MarshalJSON() ([]byte, error) {
+	if i == 0 {
+		return []byte("null"), nil
+	}
+	return time.UnixMicro(int64(i)).UTC().MarshalJSON()
 }
 
 const batch = 4096 // rows

@@ -67,6 +67,21 @@ func FuzzTags(f *testing.F) {
 		if _, err := json.Marshal(tags); err != nil {
 			t.Error(err)
 		}
-		tags.Get("team")
+		// However tags are written, what they mean is what their map says, and that can be written again.
+		m, n := tags.Map(), 0
+		for range tags.All() {
+			n++
+		}
+		if n != tags.Len() || len(m) > n {
+			t.Errorf("%d tags, Len %d, %d keys", n, tags.Len(), len(m))
+		}
+		for k, v := range m {
+			if got, ok := tags.Lookup(k); !ok || got != v || tags.Get(k) != v {
+				t.Errorf("%q is %q, and %q in the map", k, got, v)
+			}
+		}
+		if again := demarc.TagsOf(m); !maps.Equal(again.Map(), m) || again.Len() != len(m) || again != demarc.TagsOf(again.Map()) {
+			t.Errorf("%q became %q", text, string(again))
+		}
 	})
 }

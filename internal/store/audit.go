@@ -95,7 +95,7 @@ func cursorNumber(c demarc.Cursor) (int64, error) {
 		return 1<<63 - 1, nil
 	}
 	n, err := strconv.ParseInt(string(c), 10, 64)
-	if err != nil {
+	if err != nil || n < 0 {
 		return 0, errCursor
 	}
 	return n, nil

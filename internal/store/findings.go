@@ -378,7 +378,7 @@ func readFindingCursor(text demarc.Cursor) (findingCursor, error) {
 	}
 	rank, rerr := strconv.Atoi(parts[0])
 	number, nerr := strconv.Atoi(parts[1])
-	if rerr != nil || nerr != nil || rank < 0 {
+	if rerr != nil || nerr != nil || rank < 0 || number < 0 {
 		return findingCursor{}, errCursor
 	}
 	return findingCursor{rank, number, clean(parts[2])}, nil

@@ -29,8 +29,8 @@ type dialect interface {
 	snapshot(ctx context.Context, conn *sql.Conn) error
 	// load writes many rows at once.
 	load(ctx context.Context, conn *sql.Conn, table string, columns []string, rows [][]any) error
-	// settle is called after much was written.
-	settle(ctx context.Context, db *sql.DB) error
+	// settle is called after much was written; ended says that rows were replaced.
+	settle(ctx context.Context, db *sql.DB, ended bool) error
 	// compact gives back the space of what was deleted.
 	compact(ctx context.Context, db *sql.DB) error
 	// size returns how many bytes the store takes on its disk.

@@ -59,7 +59,7 @@ func (s *Store) Record(ctx context.Context, r Recording, answers iter.Seq[*demar
 	if err != nil {
 		return demarc.Scan{}, err
 	}
-	if err := s.dialect.settle(ctx, s.write); err != nil {
+	if err := s.dialect.settle(ctx, s.write, scan.Changed+scan.Removed > 0); err != nil {
 		s.log.WarnContext(ctx, "tidy up after a scan", "error", err)
 	}
 	return scan, nil

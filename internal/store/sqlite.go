@@ -230,7 +230,7 @@ func insertion(table string, columns []string, n int) string {
 }
 
 // settle moves what the log holds into the file, and looks at what the planner should know.
-func (d *sqlite) settle(ctx context.Context, db *sql.DB) error {
+func (d *sqlite) settle(ctx context.Context, db *sql.DB, _ bool) error {
 	if _, err := db.ExecContext(ctx, "PRAGMA optimize"); err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ func (d *sqlite) compact(ctx context.Context, db *sql.DB) error {
 	if _, err := db.ExecContext(ctx, "VACUUM"); err != nil {
 		return err
 	}
-	return d.settle(ctx, db)
+	return d.settle(ctx, db, true)
 }
 
 func (d *sqlite) size(context.Context, *sql.DB) (int64, error) {

@@ -62,6 +62,9 @@ func (a *app) openStore(ctx context.Context, f *storeFlags, o store.Options) (*s
 		return nil, errors.New("name the store: --store FILE, or --store with the URL of a PostgreSQL database")
 	}
 	o.Log = a.log
+	if !a.quiet {
+		o.Waiting = func(name string) { a.complain("store %s: another process writes to it; waiting for it to end", name) }
+	}
 	s, err := store.Open(ctx, f.place, o)
 	if err != nil {
 		return nil, err
@@ -513,10 +516,10 @@ func (a *app) storeStatsCommand() *cobra.Command {
 				}
 				p := a.printer(w)
 				p.Printf("%s: %.1f MB", stats.Place, float64(stats.Bytes)/1e6)
-				p.Printf("%d organizations, %d scans", stats.Organizations, stats.Scans)
-				p.Printf("%d resources in %d versions", stats.Resources, stats.Versions)
-				p.Printf("which share %d places, %d standings, %d assignments, %d verdicts", stats.Places, stats.Standings, stats.Assignments, stats.Verdicts)
-				p.Printf("%d moves, %d findings with a history of their own, %d declarations, %d entries of the audit log", stats.Moves, stats.Findings, stats.Declarations, stats.AuditEntries)
+				p.Printf("%s, %s", several(stats.Organizations, "organization"), several(stats.Scans, "scan"))
+				p.Printf("%s in %s", several(stats.Resources, "resource"), several(stats.Versions, "version"))
+				p.Printf("which share %s, %s, %s, %s", several(stats.Places, "place"), several(stats.Standings, "standing"), several(stats.Assignments, "assignment"), several(stats.Verdicts, "verdict"))
+				p.Printf("%s, %s with a history of their own, %s, %d in the audit log", several(stats.Moves, "move"), several(stats.Findings, "finding"), several(stats.Declarations, "declaration"), stats.AuditEntries)
 				return p.Err()
 			})
 		},
@@ -630,4 +633,12 @@ func writeJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)
+}
+
+// several says how many there are of something.
+func several(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -95,9 +95,9 @@ func (s *Store) scan(ctx context.Context, org int64, at demarc.At) (demarc.Scan,
 	c, err := readScan(s.read.QueryRowContext(ctx, `SELECT `+scanColumns+` FROM scans WHERE organization = $1 AND pruned = 0 AND ($2 = 0 OR id = $2) ORDER BY id DESC LIMIT 1`, org, int64(at.Scan)), at.Organization)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) && at.Scan == 0:
-		return c, fmt.Errorf("%w: %s has no scan of %q", demarc.ErrNotFound, s.name, at.Organization)
+		return c, fmt.Errorf("%w: %s has no scan%s", demarc.ErrNotFound, s.name, of(at.Organization))
 	case errors.Is(err, sql.ErrNoRows):
-		return c, fmt.Errorf("%w: %s has no scan %d of %q", demarc.ErrNotFound, s.name, at.Scan, at.Organization)
+		return c, fmt.Errorf("%w: %s has no scan %d%s", demarc.ErrNotFound, s.name, at.Scan, of(at.Organization))
 	}
 	return c, s.explain(err)
 }
@@ -132,4 +132,12 @@ func (s *Store) Content(ctx context.Context, organization, digest string) (Conte
 		return c, fmt.Errorf("%w: %s has no content of digest %q", demarc.ErrNotFound, s.name, digest)
 	}
 	return c, s.explain(err)
+}
+
+// of names an organization behind something of it; most stores have one without a name.
+func of(organization string) string {
+	if organization == "" {
+		return ""
+	}
+	return fmt.Sprintf(" of %q", organization)
 }

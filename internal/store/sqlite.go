@@ -279,6 +279,8 @@ func (d *sqlite) explain(err error) error {
 	switch e.Code() & 0xff {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return fmt.Errorf("%w: %w", ErrLocked, err)
+	case lib.SQLITE_INTERRUPT: // only a context that ends does that
+		return interruptedError{errors.Join(context.Canceled, err)}
 	case lib.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case lib.SQLITE_NOTADB:

@@ -23,18 +23,19 @@ var (
 	ErrNewer     = errors.New("written by a newer version of demarc")
 	ErrOlder     = errors.New("written by an older version of demarc")
 	ErrLocked    = errors.New("locked by another writer")
-	ErrReadOnly  = errors.New("opened for reading only")
+	ErrReadOnly  = errors.New("may only be read")
 	ErrFull      = errors.New("no space left for it")
 	ErrLost      = errors.New("connection lost")
 )
 
 // Options say how a store is opened. The zero Options open one for reading and writing, and make it if it is not there.
 type Options struct {
-	ReadOnly bool          // nothing is written; it must be there, and of this version
-	MustBe   bool          // it must be there already
-	Wait     time.Duration // for another writer; 0 for two minutes
-	Log      *slog.Logger  // nil for none
-	MaxPages int           // of a SQLite file, for tests of a full disk; 0 for no limit
+	ReadOnly bool               // nothing is written; it must be there, and of this version
+	MustBe   bool               // it must be there already
+	Wait     time.Duration      // for another writer; 0 for two minutes
+	Waiting  func(store string) // told once a writer has waited for another for a while; may be nil
+	Log      *slog.Logger       // nil for none
+	MaxPages int                // of a SQLite file, for tests of a full disk; 0 for no limit
 }
 
 // Store is the history of any number of organizations. It is safe for concurrent use, by several processes too.
@@ -150,11 +151,24 @@ func (s *Store) versioned(ctx context.Context) (int64, error) {
 
 // explain says in the words of this package what went wrong in a database.
 func (s *Store) explain(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case err == nil || errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.Is(err, context.Canceled):
+		return interruptedError{err}
+	default:
+		return s.dialect.explain(err)
 	}
-	return s.dialect.explain(err)
 }
+
+// interruptedError is that of a context that was cancelled, in the words of who pressed Ctrl-C.
+type interruptedError struct{ error }
+
+func (interruptedError) Error() string   { return "interrupted" }
+func (e interruptedError) Unwrap() error { return e.error }
+
+// tellsAfter is how long a writer waits before it says so.
+const tellsAfter = 2 * time.Second
 
 // writing runs f in a transaction of the one writer: other writers wait, readers do not. All that f wrote is there
 // afterwards, or nothing.
@@ -162,7 +176,13 @@ func (s *Store) writing(ctx context.Context, f func(ctx context.Context, t *tx) 
 	if s.options.ReadOnly {
 		return fmt.Errorf("store %s: %w", s.name, ErrReadOnly)
 	}
+	waiting := time.AfterFunc(tellsAfter, func() {
+		if s.options.Waiting != nil {
+			s.options.Waiting(s.name)
+		}
+	})
 	conn, err := s.beginning(ctx)
+	waiting.Stop()
 	if err != nil {
 		return fmt.Errorf("store %s: %w", s.name, s.explain(err))
 	}

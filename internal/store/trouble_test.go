@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -232,6 +233,42 @@ func TestLockedStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		if scans, err := impatient.Scans(t.Context(), "Northwind", demarc.Page{}); err != nil || scans.Total != 1 {
+			t.Errorf("scans: %+v, %v", scans, err)
+		}
+	})
+}
+
+// Who waits for another writer is told, and may give up.
+func TestWaiting(t *testing.T) {
+	each(t, func(t *testing.T, db storetest.Database) {
+		waits := make(chan string, 1)
+		s, w := db.Open(t, store.Options{}), storetest.NewWorld("Northwind", 20)
+		other := db.Open(t, store.Options{Waiting: func(name string) { waits <- name }})
+		ctx, giveUp := context.WithCancel(t.Context())
+		defer giveUp()
+		gaveUp := make(chan error, 1)
+		_, err := s.Record(t.Context(), w.Recording(), func(yield func(*demarc.Answer) bool) {
+			go func() {
+				_, err := other.Record(ctx, w.Recording(), w.Answers())
+				gaveUp <- err
+			}()
+			if name := <-waits; name != other.Name() {
+				t.Errorf("told of %q", name)
+			}
+			giveUp()
+			for a := range w.Answers() {
+				if !yield(a) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-gaveUp; !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), ": interrupted") {
+			t.Errorf("who gave up: %v", err)
+		}
+		if scans, err := s.Scans(t.Context(), "Northwind", demarc.Page{}); err != nil || scans.Total != 1 {
 			t.Errorf("scans: %+v, %v", scans, err)
 		}
 	})

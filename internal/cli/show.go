@@ -236,7 +236,11 @@ func (v view) facts() {
 		f := &v.s.Facts[i]
 		about := f.About
 		if f.Presume != nil {
-			about += fmt.Sprintf(" Presumed to be %s: %s", f.Presume.Value, f.Presume.Reason)
+			value := f.Presume.Value.String()
+			if value == "" {
+				value = "empty"
+			}
+			about += fmt.Sprintf(" Presumed to be %s: %s", value, f.Presume.Reason)
 		}
 		var where string
 		switch {

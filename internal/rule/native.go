@@ -105,19 +105,51 @@ func (n *nativeCompiler) condition(e celast.Expr) condition {
 	return nil
 }
 
+// read is the value that lies somewhere.
+func read[T any](at located, value func(demarc.Value) T) scalar[T] {
+	return func(f *frame) (out T, t Truth) {
+		v, t := at(f)
+		if t == True {
+			out = value(*v)
+		}
+		return out, t
+	}
+}
+
+// asked is what a question of a value comes to.
+func asked[T any](value scalar[T], ask func(f *frame, v T) Truth) condition {
+	return func(f *frame) Truth {
+		v, t := value(f)
+		if t != True {
+			return t
+		}
+		return ask(f, v)
+	}
+}
+
+// askedOf is what a question of two values comes to.
+func askedOf[A, B any](a scalar[A], b scalar[B], ask func(f *frame, x A, y B) Truth) condition {
+	return func(f *frame) Truth {
+		x, known := a(f)
+		y, knownToo := b(f)
+		switch {
+		case known == Failed || knownToo == Failed:
+			return Failed
+		case known != True || knownToo != True:
+			return Unknown
+		default:
+			return ask(f, x, y)
+		}
+	}
+}
+
 // boolean is a fact, or a field of a record, that is a condition itself.
 func (n *nativeCompiler) boolean(e celast.Expr) condition {
 	at, of := n.locate(e)
 	if at == nil || of.Type != demarc.TypeBool {
 		return nil
 	}
-	return func(f *frame) Truth {
-		v, t := at(f)
-		if t != True {
-			return t
-		}
-		return truth(v.AsBool())
-	}
+	return asked(read(at, demarc.Value.AsBool), func(_ *frame, v bool) Truth { return truth(v) })
 }
 
 func (n *nativeCompiler) call(call celast.CallExpr) condition {
@@ -163,20 +195,17 @@ func (n *nativeCompiler) call(call celast.CallExpr) condition {
 		if text == nil {
 			return nil
 		}
-		return func(f *frame) Truth {
-			s, t := text(f)
-			if t != True {
-				return t
-			}
-			open, err := address.OpenToWorld(s)
-			if err != nil {
-				return Failed
-			}
-			return truth(open)
-		}
+		return asked(text, func(_ *frame, s string) Truth { return truthOrFailed(address.OpenToWorld(s)) })
 	default:
 		return nil
 	}
+}
+
+func truthOrFailed(b bool, err error) Truth {
+	if err != nil {
+		return Failed
+	}
+	return truth(b)
 }
 
 func not(t Truth) Truth {
@@ -457,13 +486,7 @@ func (n *nativeCompiler) text(e celast.Expr) scalar[string] {
 	if at == nil || of.Type != demarc.TypeString {
 		return nil
 	}
-	return func(f *frame) (string, Truth) {
-		v, t := at(f)
-		if t != True {
-			return "", t
-		}
-		return v.AsString(), True
-	}
+	return read(at, demarc.Value.AsString)
 }
 
 // integer is an int: written out, a fact, a field or an element, or the size of a list.
@@ -496,25 +519,13 @@ func (n *nativeCompiler) integer(e celast.Expr) scalar[int64] {
 		if list == nil {
 			return nil
 		}
-		return func(f *frame) (int64, Truth) {
-			v, t := list(f)
-			if t != True {
-				return 0, t
-			}
-			return int64(len(v.Elements())), True
-		}
+		return read(list, func(v demarc.Value) int64 { return int64(len(v.Elements())) })
 	}
 	at, of := n.locate(e)
 	if at == nil || of.Type != demarc.TypeInt {
 		return nil
 	}
-	return func(f *frame) (int64, Truth) {
-		v, t := at(f)
-		if t != True {
-			return 0, t
-		}
-		return v.AsInt(), True
-	}
+	return read(at, demarc.Value.AsInt)
 }
 
 // document is the policy that a document holds, or a string.
@@ -545,17 +556,7 @@ func (n *nativeCompiler) policy(args []celast.Expr, ask func(*policy.Policy) (bo
 	if document == nil {
 		return nil
 	}
-	return func(f *frame) Truth {
-		p, t := document(f)
-		if t != True {
-			return t
-		}
-		yes, err := ask(p)
-		if err != nil {
-			return Failed
-		}
-		return truth(yes)
-	}
+	return asked(document, func(_ *frame, p *policy.Policy) Truth { return truthOrFailed(ask(p)) })
 }
 
 // policyTexts is how many texts a policy is told in.
@@ -633,18 +634,7 @@ func compared[T any](a, b scalar[T], compare func(x, y T) int, operator string) 
 		operators.Equals: {false, true, false}, operators.NotEquals: {true, false, true}, operators.Less: {true, false, false},
 		operators.LessEquals: {true, true, false}, operators.Greater: {false, false, true}, operators.GreaterEquals: {false, true, true},
 	}[operator]
-	return func(f *frame) Truth {
-		x, known := a(f)
-		y, knownToo := b(f)
-		switch {
-		case known == Failed || knownToo == Failed:
-			return Failed
-		case known != True || knownToo != True:
-			return Unknown
-		default:
-			return truth(holds[1+compare(x, y)])
-		}
-	}
+	return askedOf(a, b, func(_ *frame, x, y T) Truth { return truth(holds[1+compare(x, y)]) })
 }
 
 // in is whether something is in what is written out, or in a list.
@@ -671,30 +661,13 @@ func isIn[T comparable](n *nativeCompiler, what scalar[T], where celast.Expr, li
 			}
 			values = append(values, v)
 		}
-		return func(f *frame) Truth {
-			v, t := what(f)
-			if t != True {
-				return t
-			}
-			return truth(slices.Contains(values, v))
-		}
+		return asked(what, func(_ *frame, v T) Truth { return truth(slices.Contains(values, v)) })
 	}
 	list, field := n.list(where)
 	if list == nil || field.Type != lists {
 		return nil
 	}
-	return func(f *frame) Truth {
-		v, t := what(f)
-		if t == Failed {
-			return t
-		}
-		l, known := list(f)
-		switch {
-		case known == Failed:
-			return known
-		case t != True || known != True:
-			return Unknown
-		}
+	return askedOf(what, scalar[*demarc.Value](list), func(f *frame, v T, l *demarc.Value) Truth {
 		elements := l.Elements()
 		if f.steps += len(elements); f.steps > maxNativeSteps {
 			return Failed
@@ -710,7 +683,7 @@ func isIn[T comparable](n *nativeCompiler, what scalar[T], where celast.Expr, li
 			}
 		}
 		return truth(found)
-	}
+	})
 }
 
 // textual asks something of two strings.
@@ -722,20 +695,12 @@ func (n *nativeCompiler) textual(args []celast.Expr, ask func(s, part string) bo
 	if a == nil || b == nil {
 		return nil
 	}
-	return func(f *frame) Truth {
-		s, known := a(f)
-		part, knownToo := b(f)
-		switch {
-		case known == Failed || knownToo == Failed:
+	return askedOf(a, b, func(f *frame, s, part string) Truth {
+		if f.costs(len(s)) {
 			return Failed
-		case known != True || knownToo != True:
-			return Unknown
-		case f.costs(len(s)):
-			return Failed
-		default:
-			return truth(ask(s, part))
 		}
-	}
+		return truth(ask(s, part))
+	})
 }
 
 // matches is whether a string matches a pattern that is written out. What it costs in a long string is for CEL to limit.
@@ -749,15 +714,10 @@ func (n *nativeCompiler) matches(args []celast.Expr) condition {
 	if err != nil {
 		return nil
 	}
-	return func(f *frame) Truth {
-		s, t := text(f)
-		switch {
-		case t != True:
-			return t
-		case len(s) > shortText:
+	return asked(text, func(_ *frame, s string) Truth {
+		if len(s) > shortText {
 			return Failed
-		default:
-			return truth(re.MatchString(s))
 		}
-	}
+		return truth(re.MatchString(s))
+	})
 }

@@ -38,6 +38,7 @@ type serveReport struct {
 type servePhase struct {
 	What    string          `json:"what"`
 	Wall    time.Duration   `json:"wall"`
+	CPU     time.Duration   `json:"cpu"` // of the process, for reading and answering and what else happens
 	Answers int             `json:"answers"`
 	Bytes   int64           `json:"bytes"` // as they came
 	Errors  []string        `json:"errors,omitempty"`
@@ -227,7 +228,7 @@ func (l *load) run(ctx context.Context, what string) servePhase {
 	transport := &http.Transport{MaxIdleConnsPerHost: l.readers, MaxConnsPerHost: l.readers}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: time.Minute}
-	begin := time.Now()
+	begin, cpu := time.Now(), processorTime()
 	var group sync.WaitGroup
 	for reader := range l.readers {
 		group.Go(func() {
@@ -253,7 +254,7 @@ func (l *load) run(ctx context.Context, what string) servePhase {
 		})
 	}
 	group.Wait()
-	p.Wall = time.Since(begin)
+	p.Wall, p.CPU = time.Since(begin), processorTime()-cpu
 	var all []time.Duration
 	for _, name := range asked {
 		if len(took[name]) > 0 {
@@ -313,7 +314,7 @@ func (r *serveReport) table(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.0f ms", float64(d.Microseconds())/1000) }
 	for _, p := range r.Phases {
-		fmt.Fprintf(w, "\n%s: %d answers in %.1f s, %.1f MB, %d errors\t\t\t\t\n", p.What, p.Answers, p.Wall.Seconds(), float64(p.Bytes)/1e6, len(p.Errors))
+		fmt.Fprintf(w, "\n%s: %d answers in %.1f s (%.1f s of processor time), %.1f MB, %d errors\t\t\t\t\n", p.What, p.Answers, p.Wall.Seconds(), p.CPU.Seconds(), float64(p.Bytes)/1e6, len(p.Errors))
 		fmt.Fprintf(w, "asked\tanswers\tp50\tp95\tp99\tlongest\n")
 		for _, m := range append(p.By, measuredReads{"all", p.All}) {
 			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", m.Name, m.Count, ms(m.P50), ms(m.P95), ms(m.P99), ms(m.Max))

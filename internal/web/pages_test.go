@@ -243,10 +243,10 @@ const ledger = "arn%3Aaws%3Ards%3Aeu-west-1%3A111122223333%3Adb%3Aledger"
 
 // pages are the pages that there are, and what must be seen there.
 var pages = []struct{ path, selector, want string }{
-	{"/", ".number:nth-child(1) .big", "0 of 2"}, // yours, proven
-	{"/", ".number:nth-child(2) .big", "3 of 4"}, // others', assured
-	{"/", ".number:nth-child(3) .big", "0"},      // nobody's
-	{"/", ".number:nth-child(4) .big", "1"},      // unknown
+	{"/", ".number:nth-child(1) .big", "0 of 2 duties"},   // yours, proven
+	{"/", ".number:nth-child(2) .big", "3 of 4 duties"},   // others', assured
+	{"/", ".number:nth-child(3) .big", "0 of 6 in all"},   // nobody's
+	{"/", ".number:nth-child(4) .big", "1 of 2 of yours"}, // unknown
 	{"/", ".line tbody tr", "Layer runtime provider 1 without a report; yours 1 failing 1 1"},
 	{"/", "section", "Moved this week"},
 	{"/line", "tr.duty", "Engine patching provider 1 without a report; yours 1 failing 1 1"},

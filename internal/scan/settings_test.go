@@ -55,6 +55,8 @@ var impossible = map[string]string{
 	"aws/eks/registered-cluster true awsconfig":              "only the API shows a registered cluster",
 	"aws/eks/registered-cluster true cloudformation":         "a template makes clusters of EKS",
 	"aws/eks/registered-cluster true terraform":              "a plan makes clusters of EKS",
+	"aws/emr/updates-on-boot true cloudformation":            "only the API says whether updates at boot are on",
+	"aws/emr/updates-on-boot true terraform":                 "only the API says whether updates at boot are on",
 	"aws/kms/cloudhsm-key-store true cloudformation":         "CloudFormation does not make keys in key stores",
 	"aws/kms/external-key-store true cloudformation":         "CloudFormation does not make keys in key stores",
 	"aws/kms/provider-key true cloudformation":               "a template makes keys of the customer",

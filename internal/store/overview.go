@@ -63,22 +63,24 @@ type summed struct {
 
 // add adds the wanted duties of some resources of a class.
 func (t *summed) add(n *snapshot, k *class, mask uint64, times int) {
-	t.resources += times
-	at := k.standing &^ insideBit
-	inside := k.standing&insideBit != 0
-	if mask == allDuties {
-		t.sums.add(&n.view.summaries[at][bit(inside)], int64(times))
-	} else {
-		c := n.countsOf(at, mask)
-		t.sums.add(&c, int64(times))
-	}
-	t.unaccepted += bits.OnesCount64(k.open&mask) * times
+	c := n.countsOf(k.standing, mask)
+	t.addCounts(&c, bits.OnesCount64(k.open&mask), times)
 }
 
-// countsOf returns what some duties of a standing add to a tally.
+func (t *summed) addCounts(c *counts, unaccepted, times int) {
+	t.resources += times
+	t.sums.add(c, int64(times))
+	t.unaccepted += unaccepted * times
+}
+
+// countsOf returns what some duties of a standing, which may have insideBit, add to a tally.
 func (n *snapshot) countsOf(standing uint32, mask uint64) (c counts) {
+	at := standing &^ insideBit
+	if mask == allDuties {
+		return n.view.summaries[at][standing>>31]
+	}
 	for d := range dutiesIn(mask) {
-		c.add(&n.view.outcome(d, standing).counts)
+		c.add(&n.view.outcome(d, at).counts)
 	}
 	return c
 }
@@ -111,7 +113,15 @@ func (s *Store) Groups(ctx context.Context, at demarc.At, f demarc.Filter, by de
 func (n *snapshot) placeGroups(sel *selection, value func(*place) string) []demarc.Group {
 	groupOf, names := n.groupPlaces(value)
 	totals := make([]summed, len(names))
-	sel.grouped(groupOf, len(names), func(c *class, mask uint64, group uint32, times int) { totals[group].add(n, c, mask, times) })
+	var last *class
+	var of counts
+	unaccepted := 0
+	sel.grouped(groupOf, len(names), func(c *class, mask uint64, group uint32, times int) {
+		if c != last { // a class comes with one group after the other
+			last, of, unaccepted = c, n.countsOf(c.standing, mask), bits.OnesCount64(c.open&mask)
+		}
+		totals[group].addCounts(&of, unaccepted, times)
+	})
 	var out []demarc.Group
 	for i := range totals {
 		if totals[i].resources > 0 {
@@ -406,10 +416,7 @@ func (s *Store) trend(ctx context.Context, n *snapshot, sel *selection, f demarc
 		if first >= ended {
 			return
 		}
-		c := n.view.summaries[standing&^insideBit][standing>>31]
-		if mask != allDuties {
-			c = n.countsOf(standing&^insideBit, mask)
-		}
+		c := n.countsOf(standing, mask)
 		changes[first].more.sums.add(&c, times)
 		changes[first].more.resources += int(times)
 		changes[ended].less.sums.add(&c, times)

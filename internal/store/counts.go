@@ -129,18 +129,18 @@ func countsOf(d *demarc.DutyAnswer) (c counts) {
 }
 
 // tally returns the sums in the words of the domain.
-func (sum *sums) tally() demarc.Tally {
-	s := sum.numbers()
+func (s *sums) tally() demarc.Tally {
+	n := s.numbers()
 	t := demarc.Tally{
-		Duties:  int(s[countDuties]),
-		Yours:   demarc.Score{Total: int(s[countYours]), Proven: int(s[countProven]), Attested: int(s[countAttested])},
-		Others:  demarc.Score{Total: int(s[countOthers]), Proven: int(s[countAssured])},
-		Nobodys: int(s[countNobodys]), Unknown: int(s[countUnknown]), Delegated: int(s[countDelegated]), Assumed: int(s[countAssumed]), Teamless: int(s[countTeamless]),
+		Duties:  int(n[countDuties]),
+		Yours:   demarc.Score{Total: int(n[countYours]), Proven: int(n[countProven]), Attested: int(n[countAttested])},
+		Others:  demarc.Score{Total: int(n[countOthers]), Proven: int(n[countAssured])},
+		Nobodys: int(n[countNobodys]), Unknown: int(n[countUnknown]), Delegated: int(n[countDelegated]), Assumed: int(n[countAssumed]), Teamless: int(n[countTeamless]),
 		Holders: map[demarc.Holder]int{}, States: map[demarc.State]int{}, Gaps: map[demarc.Gap]int{},
 	}
-	fill(t.Holders, demarc.Holders, s[countHolders:])
-	fill(t.States, demarc.States, s[countStates:])
-	fill(t.Gaps, demarc.Gaps, s[countGaps:])
+	fill(t.Holders, demarc.Holders, n[countHolders:])
+	fill(t.States, demarc.States, n[countStates:])
+	fill(t.Gaps, demarc.Gaps, n[countGaps:])
 	t.Unaccepted = 0
 	return t
 }

@@ -14,10 +14,17 @@ import (
 func FuzzFacts(f *testing.F) {
 	record := demarc.Record(map[string]demarc.Value{"port": demarc.Int(22), "cidr": demarc.String("0.0.0.0/0"), "": demarc.Bool(true)})
 	f.Add(appendFacts(nil, []demarc.NamedFact{
-		{Fact: demarc.Fact{Value: demarc.Bool(true)}}, {Fact: demarc.Fact{Value: demarc.String("hunter2")}, Sensitive: true}, {Fact: demarc.Fact{Origin: demarc.Denied}},
-		{Fact: demarc.Fact{Value: demarc.Number(math.NaN()), Origin: demarc.Defaulted}}, {Fact: demarc.Fact{Value: demarc.Time(time.Unix(1, 2))}}, {Fact: demarc.Fact{}},
-		{Fact: demarc.Fact{Value: demarc.JSON(`{"a":1}`)}}, {Fact: demarc.Fact{Value: demarc.List(demarc.TypeRecords, record, record)}}, {Fact: demarc.Fact{Value: record}},
-		{Fact: demarc.Fact{Value: demarc.List(demarc.TypeStrings, demarc.String("a"), demarc.Value{})}}, {Fact: demarc.Fact{Value: demarc.List(demarc.TypeInts)}},
+		{Fact: demarc.Fact{Value: demarc.Bool(true)}},
+		{Fact: demarc.Fact{Value: demarc.String("hunter2")}, Sensitive: true},
+		{Fact: demarc.Fact{Origin: demarc.Denied}},
+		{Fact: demarc.Fact{Value: demarc.Number(math.NaN()), Origin: demarc.Defaulted}},
+		{Fact: demarc.Fact{Value: demarc.Time(time.Unix(1, 2))}},
+		{Fact: demarc.Fact{}},
+		{Fact: demarc.Fact{Value: demarc.JSON(`{"a":1}`)}},
+		{Fact: demarc.Fact{Value: demarc.List(demarc.TypeRecords, record, record)}},
+		{Fact: demarc.Fact{Value: record}},
+		{Fact: demarc.Fact{Value: demarc.List(demarc.TypeStrings, demarc.String("a"), demarc.Value{})}},
+		{Fact: demarc.Fact{Value: demarc.List(demarc.TypeInts)}},
 	}), 11)
 	f.Add([]byte{0, byte(demarc.TypeRecords), 1, 0xff, 0xff, 0xff, 0xff, 0x0f}, 1)
 	f.Add([]byte{0xff}, 1)

@@ -148,7 +148,7 @@ func (w *writer) storedEntries(ctx context.Context) (*stored, error) {
 		query = `SELECT id, rid, lineage, place, standing, inside, born, first, digest FROM resources WHERE organization = $1 AND ended IS NULL ORDER BY id`
 	}
 	var err error
-	if s.rows, err = w.s.read.QueryContext(ctx, query, w.org); err != nil { //nolint:sqlclosecheck,rowserrcheck // the caller goes through them, asks for their error and closes them
+	if s.rows, err = w.s.read.QueryContext(ctx, query, w.org); err != nil { //nolint:rowserrcheck // the caller goes through them, asks for their error and closes them
 		return nil, err
 	}
 	return s, s.rows.Err()

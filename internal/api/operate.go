@@ -23,10 +23,10 @@ type Operation struct {
 	log      *slog.Logger
 }
 
-// Wait is why a server should be asked later. Its text is shown to whoever asks.
-type Wait string
+// WaitError is why a server should be asked later. Its text is shown to whoever asks.
+type WaitError string
 
-func (w Wait) Error() string { return string(w) }
+func (w WaitError) Error() string { return string(w) }
 
 // scrapeTime is how long a scrape, or a question whether the server is ready, may take.
 const scrapeTime = 5 * time.Second
@@ -67,7 +67,7 @@ func (o *Operation) Routes(mux *http.ServeMux) {
 		ctx, cancel := context.WithTimeout(r.Context(), scrapeTime)
 		defer cancel()
 		err := o.ready(ctx)
-		if wait, ok := errors.AsType[Wait](err); ok {
+		if wait, ok := errors.AsType[WaitError](err); ok {
 			plain(w, http.StatusServiceUnavailable, wait.Error())
 			return
 		}

@@ -43,7 +43,7 @@ func TestAServerTellsHowItIs(t *testing.T) {
 	if w := get(nil, "/readyz"); w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "10.0.0.7") {
 		t.Errorf("readyz without its store: %d %s", w.Code, w.Body)
 	}
-	away = api.Wait("the latest scan is still being read")
+	away = api.WaitError("the latest scan is still being read")
 	if w := get(nil, "/readyz"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "still being read") {
 		t.Errorf("readyz of a server that is not: %d %s", w.Code, w.Body)
 	}

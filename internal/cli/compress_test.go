@@ -57,7 +57,7 @@ func TestCompressed(t *testing.T) {
 		{"a change", http.MethodPost, nil, false},
 		{"who takes none", http.MethodGet, []string{"Accept-Encoding", "identity"}, false},
 	} {
-		answer, body := ask(c.method, c.headers...)
+		answer, body := ask(c.method, c.headers...) //nolint:bodyclose // ask has closed it
 		if small := answer.Header.Get("Content-Encoding") == "gzip"; small != c.small || small && len(body) > len(text)/10 {
 			t.Errorf("%s: compressed %t, %d bytes", c.name, small, len(body))
 		}
@@ -69,7 +69,7 @@ func TestCompressed(t *testing.T) {
 			if whole, err := io.ReadAll(z); err != nil || string(whole) != text {
 				t.Errorf("%s: %d bytes, %v", c.name, len(whole), err)
 			}
-			if again, _ := ask(http.MethodGet, "If-None-Match", answer.Header.Get("Etag")); again.StatusCode != http.StatusNotModified || answer.Header.Get("Etag") == `"one"` {
+			if again, _ := ask(http.MethodGet, "If-None-Match", answer.Header.Get("Etag")); again.StatusCode != http.StatusNotModified || answer.Header.Get("Etag") == `"one"` { //nolint:bodyclose // as above
 				t.Errorf("%s: what has the tag %s is answered %d", c.name, answer.Header.Get("Etag"), again.StatusCode)
 			}
 		}

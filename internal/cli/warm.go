@@ -65,7 +65,7 @@ func (w *warmer) look(ctx context.Context, read map[string]demarc.ScanID) {
 // ready returns why the server should be asked later.
 func (w *warmer) ready(ctx context.Context) error {
 	if !w.done.Load() {
-		return api.Wait("the latest scan is still being read")
+		return api.WaitError("the latest scan is still being read")
 	}
 	_, err := w.store.Organizations(ctx)
 	return err

@@ -92,7 +92,7 @@ func openBrowser(t *testing.T, origin string) *browser {
 		t.Fatal(err)
 	}
 	options := append([]chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(where[0]), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.Headless,
+		chromedp.ExecPath(where[0]), chromedp.UserDataDir(profile(t)), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.Headless,
 		chromedp.WSURLReadTimeout(2 * time.Minute),
 		chromedp.Flag("disable-features", "BackForwardCache"), // a page from there fires no event that tells of its arrival
 	}, flags("disable-dev-shm-usage", "disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "disable-extensions", "hide-scrollbars", "no-default-browser-check")...)
@@ -114,6 +114,24 @@ func openBrowser(t *testing.T, origin string) *browser {
 		}
 	})
 	return b
+}
+
+// profile is a directory for a browser. Its processes may still write to it for a moment after the browser has ended.
+func profile(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "browser") //nolint:usetesting // which fails the test if it cannot remove it at once
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 50 {
+			if err = os.RemoveAll(dir); err == nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Logf("left behind: %v", err)
+	})
+	return dir
 }
 
 func flags(names ...string) []chromedp.ExecAllocatorOption {

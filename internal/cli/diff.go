@@ -197,7 +197,14 @@ func movesTable(p *table.Printer, groups []demarc.MoveGroup, added, removed int)
 			toUs += groups[i].Count
 		}
 	}
-	text := fmt.Sprintf("%d duties come to you; %d new resources, %d gone.", toUs, added, removed)
+	duties, resources := "duties come", "resources"
+	if toUs == 1 {
+		duties = "duty comes"
+	}
+	if added == 1 {
+		resources = "resource"
+	}
+	text := fmt.Sprintf("%d %s to you; %d new %s, %d gone.", toUs, duties, added, resources, removed)
 	p.Printf("%s", strings.TrimSpace(text))
 	return p.Err()
 }

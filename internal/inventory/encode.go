@@ -124,12 +124,13 @@ func appendValue(b []byte, v demarc.Value) []byte {
 		}
 		b = binary.AppendUvarint(b, uint64(len(elements)))
 		for i := range elements {
-			if names != nil && !elements[i].IsZero() {
-				b = appendFields(append(b, 1), elements[i])
-			} else if names != nil {
-				b = append(b, 0)
-			} else {
+			switch {
+			case names == nil:
 				b = appendValue(b, elements[i])
+			case elements[i].IsZero():
+				b = append(b, 0)
+			default:
+				b = appendFields(append(b, 1), elements[i])
 			}
 		}
 	}

@@ -158,8 +158,15 @@ var elements = [...]struct {
 	name string
 	is   element
 }{
-	{"Effect", effect}, {"Action", action}, {"Resource", resource}, {"Principal", principal}, {"Condition", conditionElement}, {"Sid", sid},
-	{"NotAction", notAction}, {"NotResource", notResource}, {"NotPrincipal", notPrincipal},
+	{"Effect", effect},
+	{"Action", action},
+	{"Resource", resource},
+	{"Principal", principal},
+	{"Condition", conditionElement},
+	{"Sid", sid},
+	{"NotAction", notAction},
+	{"NotResource", notResource},
+	{"NotPrincipal", notPrincipal},
 }
 
 // elementOf returns the element of a name, whatever its case; 0 for none.

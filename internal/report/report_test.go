@@ -48,6 +48,7 @@ func answer(id, name string, minor bool, holder demarc.Holder) *demarc.Answer {
 		case "facility.access":
 			as.Holder, v.State, as.Parties = demarc.HeldByProvider, demarc.Unassured, []demarc.Party{"aws"}
 			as.Parts = []demarc.Part{{Party: "aws", Role: demarc.Site, Text: "Guards the doors."}}
+		default:
 		}
 		a.Assignments, a.Verdicts = append(a.Assignments, as), append(a.Verdicts, v)
 	}

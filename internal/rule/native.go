@@ -344,9 +344,9 @@ func (n *nativeCompiler) locate(e celast.Expr) (located, Field) {
 		if name, ok := factOf(e); ok {
 			return n.locateFact(name)
 		}
-		for depth := len(n.loops) - 1; depth >= 0; depth-- {
-			if n.loops[depth].name == e.AsIdent() {
-				return func(f *frame) (*demarc.Value, Truth) { return f.elements[depth], True }, n.loops[depth].element
+		for depth, l := range slices.Backward(n.loops) {
+			if l.name == e.AsIdent() {
+				return func(f *frame) (*demarc.Value, Truth) { return f.elements[depth], True }, l.element
 			}
 		}
 	case celast.SelectKind:
@@ -566,9 +566,9 @@ func (n *nativeCompiler) policyTexts(call celast.CallExpr) scalar[int64] {
 	case "policyEscalations":
 		ask = func(p *policy.Policy, _ string) ([]string, error) { return policy.Escalations([]*policy.Policy{p}) }
 	case "policyDeputies":
-		ask = func(p *policy.Policy, _ string) ([]string, error) { return p.Deputies(), nil }
+		ask = func(p *policy.Policy, _ string) ([]string, error) { return p.Deputies(), nil } //nolint:unparam // like the others
 	case "policyServices":
-		ask = func(p *policy.Policy, _ string) ([]string, error) { return p.Services(), nil }
+		ask = func(p *policy.Policy, _ string) ([]string, error) { return p.Services(), nil } //nolint:unparam // like the others
 	case "policyOutsiders":
 		ask = (*policy.Policy).Outsiders
 	case "policyUnbound":

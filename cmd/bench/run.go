@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -140,10 +141,7 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 	if r.Start, err = b.start(ctx); err != nil {
 		return err
 	}
-	if err := r.write(*jsonFile, *plots); err != nil {
-		return err
-	}
-	return r.table(out)
+	return errors.Join(r.table(out), r.write(*jsonFile, *plots))
 }
 
 // write writes the measurements and the plots of them to files, where they have names.
@@ -159,6 +157,9 @@ func (r *report) write(jsonFile, plots string) error {
 	}
 	if plots == "" {
 		return nil
+	}
+	if err := os.MkdirAll(plots, 0o755); err != nil { //nolint:gosec // for pictures of a page
+		return err
 	}
 	if err := os.WriteFile(filepath.Join(plots, "performance.svg"), plotFormats(r), 0o644); err != nil { //nolint:gosec // a picture for a page
 		return err

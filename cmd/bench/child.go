@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -113,18 +114,12 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	r := reading{Catalog: time.Since(begin), Bytes: size, Services: len(book.ServiceIDs())}
-	if *cpuProfile != "" {
-		f, err := os.Create(*cpuProfile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
+	stop, err := profiled(*cpuProfile)
+	if err != nil {
+		return err
 	}
 	result, err := r.measure(ctx, scan.Config{Book: book, Estate: est, AsOf: asOf, Sources: sources, Workers: *cpus})
-	pprof.StopCPUProfile()
+	stop()
 	if err != nil {
 		return err
 	}
@@ -169,6 +164,24 @@ func (r *reading) measure(ctx context.Context, c scan.Config) (*scan.Result, err
 		}
 	}
 	return result, nil
+}
+
+// profiled writes a profile of what takes processor time to a file, if it has a name, until stop is called.
+func profiled(name string) (stop func(), err error) {
+	if name == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = f.Close() // a profile that is cut short says so when it is read
+	}, nil
 }
 
 func heapProfile(name string) error {

@@ -95,17 +95,9 @@ func serveCommand(ctx context.Context, args []string, out io.Writer) error {
 	if *place == "" {
 		*place = filepath.Join(dir, "bench.db")
 	}
-	result, about, err := storeAnswers(ctx, dir, generate.Estate{Format: generate.AWSConfig, Resources: max(1, *resources / *times), Accounts: max(1, *accounts / *times), Seed: *seed})
+	answers, about, err := storeAnswers(ctx, dir, generate.Estate{Format: generate.AWSConfig, Resources: max(1, *resources / *times), Accounts: max(1, *accounts / *times), Seed: *seed})
 	if err != nil {
 		return err
-	}
-	defer result.Close()
-	var answers []*demarc.Answer
-	for a := range result.Answers() {
-		one := a.Clone()
-		standing := *a.Standing
-		one.Standing = &standing
-		answers = append(answers, one)
 	}
 	s, err := store.Open(ctx, *place, store.Options{})
 	if err != nil {

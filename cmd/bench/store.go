@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -83,17 +82,9 @@ func storeCommand(ctx context.Context, args []string, out io.Writer) error {
 	if *place == "" {
 		*place = filepath.Join(dir, "bench.db")
 	}
-	result, about, err := storeAnswers(ctx, dir, generate.Estate{Format: generate.AWSConfig, Resources: max(1, *resources / *times), Accounts: max(1, *accounts / *times), Seed: *seed})
+	answers, about, err := storeAnswers(ctx, dir, generate.Estate{Format: generate.AWSConfig, Resources: max(1, *resources / *times), Accounts: max(1, *accounts / *times), Seed: *seed})
 	if err != nil {
 		return err
-	}
-	defer result.Close()
-	var answers []*demarc.Answer // going through a result judges again, which is not to be measured
-	for a := range result.Answers() {
-		one := a.Clone()
-		standing := *a.Standing
-		one.Standing = &standing
-		answers = append(answers, one)
 	}
 	s, err := store.Open(ctx, *place, store.Options{})
 	if err != nil {
@@ -128,15 +119,9 @@ func storeCommand(ctx context.Context, args []string, out io.Writer) error {
 	if err := record("first", copies(answers, *times, 0)); err != nil {
 		return err
 	}
-	if *cpuProfile != "" {
-		f, err := os.Create(*cpuProfile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
+	stop, err := profiled(*cpuProfile)
+	if err != nil {
+		return err
 	}
 	if err := record("unchanged", copies(answers, *times, 0)); err != nil {
 		return err
@@ -146,7 +131,7 @@ func storeCommand(ctx context.Context, args []string, out io.Writer) error {
 			return err
 		}
 	}
-	pprof.StopCPUProfile()
+	stop()
 	if r.Queries, err = storeQueries(ctx, s, about.Organization, *rounds); err != nil {
 		return err
 	}
@@ -174,17 +159,11 @@ func askStore(ctx context.Context, place string, rounds int, profile string, out
 	if err != nil || len(list) == 0 {
 		return fmt.Errorf("organizations of %s: %d, %w", s.Name(), len(list), err)
 	}
-	if profile != "" {
-		f, err := os.Create(profile)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+	stop, err := profiled(profile)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	r := storeReport{Store: s.Name(), Resources: list[0].Latest.Resources}
 	if r.Queries, err = storeQueries(ctx, s, list[0].Name, rounds); err != nil {
 		return err
@@ -193,8 +172,9 @@ func askStore(ctx context.Context, place string, rounds int, profile string, out
 	return r.table(out)
 }
 
-// storeAnswers runs the pipeline over a generated estate.
-func storeAnswers(ctx context.Context, dir string, e generate.Estate) (*scan.Result, demarc.Run, error) {
+// storeAnswers returns the answers for a generated estate, which are held: to go through a result judges, and that is not
+// to be measured.
+func storeAnswers(ctx context.Context, dir string, e generate.Estate) ([]*demarc.Answer, demarc.Run, error) {
 	book, err := rulebook.Load(catalog.Files)
 	if err != nil {
 		return nil, demarc.Run{}, err
@@ -212,7 +192,17 @@ func storeAnswers(ctx context.Context, dir string, e generate.Estate) (*scan.Res
 		return nil, demarc.Run{}, err
 	}
 	result, err := scan.Run(ctx, scan.Config{Book: book, Estate: est, AsOf: asOf, Sources: sources})
-	return result, demarc.Run{Organization: est.Organization, Catalog: "bench", Estate: est.Digest, Documents: result.Documents}, err
+	if err != nil {
+		return nil, demarc.Run{}, err
+	}
+	var answers []*demarc.Answer
+	for a := range result.Answers() {
+		one := a.Clone()
+		standing := *a.Standing
+		one.Standing = &standing
+		answers = append(answers, one)
+	}
+	return answers, demarc.Run{Organization: est.Organization, Catalog: "bench", Estate: est.Digest, Documents: result.Documents}, result.Close()
 }
 
 // copies goes through the answers several times, each time under other ids and accounts. On day n, each hundredth

@@ -211,8 +211,7 @@ type servicePlan struct {
 	parts   []*rulebook.TypeRef
 	implied *rulebook.TypeRef // the type of what is only named; nil until there is one
 
-	inv   *Inventory
-	roots map[string]*servicePlan // by provider: what stands for an account there
+	inv *Inventory
 }
 
 type presumed []int
@@ -272,17 +271,10 @@ func (inv *Inventory) servicePlan(svc *rulebook.Service) *servicePlan {
 func (p *servicePlan) rootOf(provider string) *servicePlan {
 	p.inv.mu.Lock()
 	defer p.inv.mu.Unlock()
-	root, ok := p.roots[provider]
-	if !ok {
-		if b := p.inv.book.Providers[provider]; b != nil && b.Implied != nil {
-			root = p.inv.servicePlan(p.inv.book.Service(b.Implied.Service))
-		}
-		if p.roots == nil {
-			p.roots = map[string]*servicePlan{}
-		}
-		p.roots[strings.Clone(provider)] = root
+	if b := p.inv.book.Providers[provider]; b != nil && b.Implied != nil {
+		return p.inv.servicePlan(p.inv.book.Service(b.Implied.Service))
 	}
-	return root
+	return nil
 }
 
 // isRootOf reports whether a service stands for the account of its provider.

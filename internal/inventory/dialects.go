@@ -64,8 +64,8 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 	for _, member := range []string{"configuration", "supplementaryConfiguration"} {
 		// The history API and select queries write the configuration as a string of JSON, and each member of the
 		// supplementary configuration too.
-		node := plan.root.At(member)
-		raw := plan.raw(c, member)
+		node := plan.sections[member]
+		raw := c.Get(node.Slot)
 		if len(raw) > 2 && raw[0] == '"' {
 			inner := openJSON(raw)
 			if inner == nil {
@@ -78,7 +78,7 @@ func (r *Reader) awsConfig(plan *dialectPlan, c *jscan.Captures, doc *demarc.Doc
 			raw = inner
 		}
 		if member == "supplementaryConfiguration" {
-			jscan.Members(raw, func(key string, value []byte) bool {
+			jscan.RawMembers(raw, func(key, value []byte) bool {
 				child := node.Child(key)
 				if child == nil || len(value) < 4 || value[0] != '"' || value[1] != '{' && value[1] != '[' {
 					return true

@@ -131,27 +131,20 @@ func (m *Maker) presume(r *record, facts presumed) {
 	}
 }
 
-// derive computes derived facts.
+// derive computes derived facts, in an order in which each finds those that it reads.
 func (m *Maker) derive(r *record, facts []int) {
-	for range facts { // one may read another
-		changed := false
-		for _, i := range facts {
-			f := &r.service.Facts[i]
-			if r.row.known(i) {
-				continue
-			}
-			res := m.s.memo.Eval(f.Derive, r.service, &r.row)
-			if res.Err != nil {
-				n := rulebook.Note(res.Err)
-				m.note(n.Kind, r.pos, "%s: fact %s of %s: %s", r.service.ID, f.Name, r.id, n.Message)
-			}
-			if !res.Value.IsZero() {
-				m.setDerived(r, i, res)
-				changed = true
-			}
+	for _, i := range facts {
+		if r.row.known(i) {
+			continue
 		}
-		if !changed {
-			break
+		f := &r.service.Facts[i]
+		res := m.s.memo.Eval(f.Derive, r.service, &r.row)
+		if res.Err != nil {
+			n := rulebook.Note(res.Err)
+			m.note(n.Kind, r.pos, "%s: fact %s of %s: %s", r.service.ID, f.Name, r.id, n.Message)
+		}
+		if !res.Value.IsZero() {
+			m.setDerived(r, i, res)
 		}
 	}
 }

@@ -16,9 +16,9 @@ type dialectPlan struct {
 	root         *jscan.Node // of the document
 	base         *jscan.Node // where the paths of facts begin
 	slots        int
-	known        map[string]int // slots of the dialect's own members, by their path
-	tags         []int          // slots where tags may be, in order
-	sections     map[string]int // slots of the members that an export may leave out as a whole
+	known        map[string]int         // slots of the dialect's own members, by their path
+	tags         []int                  // slots where tags may be, in order
+	sections     map[string]*jscan.Node // members that an export may leave out as a whole
 	types        map[*rulebook.TypeRef]*typePlan
 }
 
@@ -193,9 +193,10 @@ func newDialectPlan(d demarc.Dialect) *dialectPlan {
 	}
 	for _, section := range env.sections {
 		if plan.sections == nil {
-			plan.sections = map[string]int{}
+			plan.sections = map[string]*jscan.Node{}
 		}
-		plan.sections[section] = plan.slotAt(plan.root, []string{section})
+		plan.slotAt(plan.root, []string{section})
+		plan.sections[section] = plan.root.At(section)
 	}
 	return plan
 }

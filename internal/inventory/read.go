@@ -467,8 +467,8 @@ func (plan *dialectPlan) delivered(c *jscan.Captures, path pathPlan) bool {
 		if len(a.keys) == 0 {
 			return true // the document itself
 		}
-		slot, ok := plan.sections[a.keys[0]]
-		if !ok || !jscan.IsNull(c.Get(slot)) {
+		section := plan.sections[a.keys[0]]
+		if section == nil || !jscan.IsNull(c.Get(section.Slot)) {
 			return true
 		}
 	}

@@ -203,7 +203,7 @@ type servicePlan struct {
 	own     presumed // facts that are presumed, by when
 	via     presumed
 	derived presumed
-	derive  [2][]int // derived facts: those that need no relation, and all
+	derive  [2][]int // derived facts, each behind those that it reads: those that need no relation, and all
 	cluster int      // the relation of that name, -1 for none
 	guest   bool     // it has guest.* duties
 	root    bool     // it stands for an account of its provider
@@ -244,14 +244,8 @@ func (inv *Inventory) servicePlan(svc *rulebook.Service) *servicePlan {
 	}
 	for i := range svc.Facts {
 		f := &svc.Facts[i]
-		switch {
-		case f.Via >= 0:
+		if f.Via >= 0 {
 			p.drawn = append(p.drawn, i)
-		case f.Derive != nil:
-			p.derive[1] = append(p.derive[1], i)
-			if !readsRelation(svc, f.Derive, 0) {
-				p.derive[0] = append(p.derive[0], i)
-			}
 		}
 		if f.Presume != nil {
 			switch {
@@ -264,7 +258,35 @@ func (inv *Inventory) servicePlan(svc *rulebook.Service) *servicePlan {
 			}
 		}
 	}
+	p.derive[1] = derivedInOrder(svc)
+	for _, i := range p.derive[1] {
+		if !readsRelation(svc, svc.Facts[i].Derive, 0) {
+			p.derive[0] = append(p.derive[0], i)
+		}
+	}
 	return p
+}
+
+// derivedInOrder returns the derived facts of a service, each behind those that it reads.
+func derivedInOrder(svc *rulebook.Service) []int {
+	var out []int
+	seen := make([]bool, len(svc.Facts))
+	var visit func(i int)
+	visit = func(i int) {
+		c := svc.Facts[i].Derive
+		if seen[i] || c == nil {
+			return
+		}
+		seen[i] = true
+		for _, read := range c.Reads {
+			visit(read)
+		}
+		out = append(out, i)
+	}
+	for i := range svc.Facts {
+		visit(i)
+	}
+	return out
 }
 
 // rootOf returns what stands for an account of a provider, nil for nothing.

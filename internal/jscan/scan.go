@@ -55,9 +55,6 @@ func (n *Node) At(keys ...string) *Node {
 	return n
 }
 
-// Child returns the node of a key right below n, nil if there is none.
-func (n *Node) Child(key string) *Node { return n.children[n.fold(key)] }
-
 // Attach puts child below n under key.
 func (n *Node) Attach(key string, child *Node) {
 	if n.children == nil {
@@ -87,13 +84,16 @@ func (n *Node) fold(key string) string {
 
 const maxKey = 128 // a longer key is nobody's
 
-// child returns the node for a raw key (without quotes), or nil, and the key's trait.
+// Child returns the node of a key right below n, nil if there is none.
+func (n *Node) Child(key []byte) *Node {
+	child, _ := n.child(key)
+	return child
+}
+
+// child returns the node of a key, or nil, and the key's trait.
 func (n *Node) child(key []byte) (*Node, uint8) {
 	if len(key) > maxKey {
 		return nil, 0
-	}
-	if bytes.IndexByte(key, '\\') >= 0 {
-		key = Unquote(key)
 	}
 	t := trait(key)
 	if n.likely[t>>6]&(1<<(t&63)) == 0 {
@@ -262,7 +262,7 @@ func (s *scanner) object(i int, n *Node, depth int) (int, error) {
 		if err != nil {
 			return end, err
 		}
-		child, t := n.child(s.b[i+1 : end-1])
+		child, t := n.child(Unquote(s.b[i+1 : end-1]))
 		if child != nil {
 			if seen[t>>6]&(1<<(t&63)) != 0 {
 				s.c.drop(child) // the key may have been here before

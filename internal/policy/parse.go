@@ -203,10 +203,7 @@ func parseStatement(raw []byte) (statement, error) {
 		case action, notAction:
 			s.notAction = is == notAction
 			s.written, err = texts(value)
-			s.actions = make([]string, len(s.written))
-			for i, a := range s.written {
-				s.actions[i] = strings.ToLower(a)
-			}
+			s.actions = lowered(s.written)
 		case resource, notResource:
 			s.notResource = is == notResource
 			s.resources, err = texts(value)
@@ -280,7 +277,11 @@ func parsePrincipals(raw []byte) (*principals, error) {
 // texts returns a string, or a list of strings, as a list. Booleans and numbers, which conditions may hold, are
 // taken as they are written.
 func texts(raw []byte) ([]string, error) {
-	out := []string{}
+	n := 1
+	if raw[0] == '[' {
+		n = min(1+bytes.Count(raw, []byte(",")), 100)
+	}
+	out := make([]string, 0, n)
 	err := each(raw, 0, func(value []byte) error {
 		s, ok := stringOf(value)
 		switch {
@@ -294,6 +295,29 @@ func texts(raw []byte) ([]string, error) {
 		return nil
 	})
 	return out, err
+}
+
+// lowered returns texts with their ASCII letters in lower case. They lie behind each other in memory.
+func lowered(texts []string) []string {
+	size := 0
+	for _, s := range texts {
+		size += len(s)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	out := make([]string, len(texts))
+	for i, s := range texts {
+		from := all.Len()
+		for at := range len(s) {
+			c := s[at]
+			if c >= 'A' && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			all.WriteByte(c)
+		}
+		out[i] = all.String()[from:]
+	}
+	return out
 }
 
 // errNotThere says that there is neither one of something nor a list of them.

@@ -48,7 +48,7 @@ type Atom struct {
 	records  []*recordType
 	unknowns []*types.Unknown // what each is while it is unknown
 	vars     []variable
-	native   condition // what the atom comes to where that takes no CEL; nil where it always does
+	native   scalar[demarc.Value] // what the atom comes to where that takes no CEL; nil where it always does
 }
 
 // variable is a name in the checked expression, and what it stands for.
@@ -171,18 +171,22 @@ func (p *Program) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	if p.formula.op == "" { // the facts of its one atom are its own
 		return p.told(p.parts[0].Eval(facts, asOf))
 	}
-	results := make([]*Result, len(p.parts))
+	var fewResults [8]Result
+	var fewKnown [8]bool
+	results, known := fewResults[:], fewKnown[:]
+	if n := len(p.parts); n > len(results) {
+		results, known = make([]Result, n), make([]bool, n)
+	}
 	atom := func(i int) *Result {
-		if results[i] == nil {
+		if !known[i] {
 			var buf [4]demarc.Fact
 			in := buf[:0]
 			for _, at := range p.parts[i].facts {
 				in = append(in, facts[at])
 			}
-			r := p.parts[i].Eval(in, asOf)
-			results[i] = &r
+			results[i], known[i] = p.parts[i].Eval(in, asOf), true
 		}
-		return results[i]
+		return &results[i]
 	}
 	truth := func(i int) Truth { return atom(i).Truth() }
 	var out Result
@@ -224,14 +228,8 @@ func (a *Atom) Facts() []string { return a.names }
 // Eval evaluates the atom, as Program.Eval does.
 func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	if a.native != nil {
-		switch a.evalNative(facts, asOf) {
-		case True:
-			return Result{Value: demarc.Bool(true)}
-		case False:
-			return Result{Value: demarc.Bool(false)}
-		case Unknown:
-			return Result{Missing: a.names}
-		case Failed:
+		if r, t := a.evalNative(facts, asOf); t != Failed {
+			return r
 		}
 	}
 	e := evaluations.Get().(*evaluation)

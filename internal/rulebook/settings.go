@@ -308,37 +308,37 @@ var certain = [...]*Result{False: {Truth: False}, True: {Truth: True}}
 // condition returns what a condition comes to, by the classes of the facts that it reads.
 func (e *Evaluator) condition(c *plannedCondition, p *plan, at func(int) *class) *Result {
 	truth := func(i int) rule.Truth { return at(c.atoms[i].at).truths[c.atoms[i].atom] }
-	var out Result
+	var presumed []int
 	for k, i := range c.Reads {
 		if at(c.reads[k]).presumed {
-			out.Presumed = append(out.Presumed, i)
+			presumed = append(presumed, i)
 		}
 	}
-	switch t := c.formula.Eval(truth); t {
-	case rule.True, rule.False:
-		out.Truth = Tri(t)
-		if out.Presumed == nil {
-			return certain[out.Truth]
+	t := c.formula.Eval(truth)
+	if t == rule.True || t == rule.False {
+		if presumed == nil {
+			return certain[Tri(t)]
 		}
-	case rule.Failed, rule.Unknown:
-		var missing []int
-		c.formula.Why(truth, func(i int) {
-			if k := c.atoms[i].at; k < len(p.facts) {
-				missing = append(missing, p.facts[k].fact)
-			} else {
-				missing = append(missing, at(k).missing...)
-			}
-			if t == rule.Failed {
-				e.failures.blame(c.Condition, i)
-			}
-		})
-		if len(missing) == 0 {
-			missing = c.Reads
+		return &Result{Truth: Tri(t), Presumed: presumed}
+	}
+	out := Result{Presumed: presumed}
+	var missing []int
+	c.formula.Why(truth, func(i int) {
+		if k := c.atoms[i].at; k < len(p.facts) {
+			missing = append(missing, p.facts[k].fact)
+		} else {
+			missing = append(missing, at(k).missing...)
 		}
-		for _, i := range c.Reads {
-			if slices.Contains(missing, i) {
-				out.Missing = append(out.Missing, i)
-			}
+		if t == rule.Failed {
+			e.failures.blame(c.Condition, i)
+		}
+	})
+	if len(missing) == 0 {
+		missing = c.Reads
+	}
+	for _, i := range c.Reads {
+		if slices.Contains(missing, i) {
+			out.Missing = append(out.Missing, i)
 		}
 	}
 	return &out

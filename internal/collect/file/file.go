@@ -33,6 +33,7 @@ const (
 	maxYAML     = 64 << 20 // bytes of one document in YAML
 	maxTemplate = 8 << 20  // bytes of one template as JSON; Azure takes 4 MB, AWS 1 MB
 	sniffed     = 256 << 10
+	glanced     = 16 << 10 // bytes that tell what most large files are
 	blockSize   = 256 << 10
 	// A text that grows more than maxRatio times by decompression, beyond freeRatio bytes, is a bomb. Compressed twice it
 	// may grow no more than that in all.

@@ -164,7 +164,10 @@ func (f *framer) json(r *bufio.Reader) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	first := recogniseText(head, f.s.Envelopes)
+	first := recogniseText(head[:min(len(head), glanced)], f.s.Envelopes)
+	if !first.sure && len(head) > glanced {
+		first = recogniseText(head, f.s.Envelopes)
+	}
 	if (first.refuse != "" || first.dialect == "") && bytes.Contains(head, []byte("/")) {
 		if p := recogniseText(withoutComments(head), f.s.Envelopes); p.whole { // a template that begins with a comment
 			first = p
@@ -219,12 +222,12 @@ func (f *framer) json(r *bufio.Reader) error {
 	}
 }
 
+// recogniseText says what the object is that a text begins with; an array says nothing.
 func recogniseText(text []byte, env Envelopes) plan {
-	sk := sketchOf(text)
-	if sk[""] == "[" {
+	if text = bytes.TrimLeft(text, " \t\r\n"); len(text) > 0 && text[0] == '[' {
 		return plan{}
 	}
-	return recognise(sk, env)
+	return recognise(sketchOf(text), env)
 }
 
 // value takes the next value whole; ok is false if it is too large, which is told.
@@ -275,7 +278,7 @@ func (f *framer) one(raw []byte, offset int64) error {
 	}
 	var buf [maxAlikeKey]byte
 	keys := buf[:0]
-	jscan.Members(raw, func(key string, _ []byte) bool {
+	jscan.RawMembers(raw, func(key, _ []byte) bool {
 		keys = append(append(keys, key...), 0)
 		return len(keys) < maxAlikeKey
 	})

@@ -159,6 +159,7 @@ type plan struct {
 	table   bool
 	denied  string
 	more    bool // the body is a page, and another follows
+	sure    bool // nothing that comes further behind makes it another
 }
 
 // member is what to do with a member of a top-level object.
@@ -189,7 +190,7 @@ func recognise(sk sketch, env Envelopes) plan {
 	case sk.has("provider_schemas"):
 		return plan{refuse: "a dump of Terraform provider schemas, not a plan or a state"}
 	case sk.has("format_version") && sk.any("planned_values", "resource_changes", "values", "configuration", "prior_state", "terraform_version"):
-		return plan{dialect: demarc.Terraform, members: map[string]member{
+		return plan{dialect: demarc.Terraform, sure: true, members: map[string]member{
 			"resource_changes": {form: demarc.FormPlanChange, each: true},
 			"planned_values":   {form: demarc.FormPlanValues, modules: true},
 			"values":           {form: demarc.FormStateValues, modules: true},
@@ -201,7 +202,7 @@ func recognise(sk sketch, env Envelopes) plan {
 		}
 		return plan{dialect: demarc.Terraform, members: map[string]member{"resources": {form: demarc.FormRawState, each: true}}}
 	case sk.any("configurationItems", "configurationItem", "configurationItemDiff"):
-		return plan{dialect: demarc.AWSConfig, members: map[string]member{"configurationItems": {each: true}, "configurationItem": {}}}
+		return plan{dialect: demarc.AWSConfig, sure: sk.has("fileVersion"), members: map[string]member{"configurationItems": {each: true}, "configurationItem": {}}}
 	case sk.has("baseConfigurationItems"):
 		return plan{dialect: demarc.AWSConfig, members: map[string]member{"baseConfigurationItems": {each: true}}}
 	case str("invokingEvent") == `"{`:

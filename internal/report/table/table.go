@@ -83,7 +83,7 @@ type Column struct {
 	Head  string
 	Right bool // aligned right, as numbers are
 	Give  bool // gives way when there is not enough room: its text is cut in the middle or wrapped
-	Wrap  bool // wraps instead of being cut
+	Wrap  bool // wraps instead of being cut, and gives way before those that are cut
 }
 
 // Table writes rows below their heads. Columns that give way share what room is left.
@@ -96,19 +96,10 @@ func (p *Printer) Table(indent int, columns []Column, rows [][]Cell) {
 			widths[i] = max(widths[i], runewidth.StringWidth(clean(r[i].Text)))
 		}
 	}
-	room := p.width - indent - gap*(len(columns)-1)
-	for over := sum(widths) - room; over > 0; over = sum(widths) - room {
-		widest := -1
-		for i, c := range columns {
-			if c.Give && widths[i] > 8 && (widest < 0 || widths[i] > widths[widest]) {
-				widest = i
-			}
-		}
-		if widest < 0 {
-			break
-		}
-		widths[widest]--
-	}
+	over := sum(widths) + indent + gap*(len(columns)-1) - p.width
+	// Prose can be read in a narrow column, a name that was cut can not be typed again.
+	over = narrow(widths, over, func(i int) bool { return columns[i].Wrap && widths[i] > 20 })
+	narrow(widths, over, func(i int) bool { return columns[i].Give && widths[i] > 8 })
 	head := make([]Cell, len(columns))
 	some := false
 	for i, c := range columns {
@@ -121,6 +112,23 @@ func (p *Printer) Table(indent int, columns []Column, rows [][]Cell) {
 	for _, r := range rows {
 		p.row(indent, columns, widths, r)
 	}
+}
+
+// narrow takes columns from the widest that may give some, until over are taken, and returns how many are left to take.
+func narrow(widths []int, over int, may func(i int) bool) int {
+	for ; over > 0; over-- {
+		widest := -1
+		for i := range widths {
+			if may(i) && (widest < 0 || widths[i] > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	return over
 }
 
 func (p *Printer) row(indent int, columns []Column, widths []int, cells []Cell) {

@@ -28,8 +28,8 @@ func TestTableHasRoom(t *testing.T) {
 func TestProseWrapsBeforeNamesAreCut(t *testing.T) {
 	want := `  duty                              n  because
   resilience.backup-configuration  12  Set how long
-                                       automated backups
-                                       are kept, and where.
+                                       automated backups are
+                                       kept, and where.
 `
 	if got := draw(60); got != want {
 		t.Errorf("got\n%s", got)

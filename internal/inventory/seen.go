@@ -218,6 +218,7 @@ type presumed []int
 
 // service returns the plan of a service.
 func (inv *Inventory) service(svc *rulebook.Service) *servicePlan {
+	_ = svc.Compile() // a mistake is told by whoever resolves the first resource; others need not wait for it
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	return inv.servicePlan(svc)

@@ -89,6 +89,7 @@ const (
 	MemoryLimit = 96 << 20
 
 	batchBytes     = 256 << 10 // of documents that a reader is handed at once
+	firstBytes     = 8 << 10   // of those of the first batch; each is twice as large as the one before
 	batchDocuments = 1024
 )
 
@@ -208,7 +209,7 @@ func collectAll(ctx context.Context, list []Source, workers int, batches chan<- 
 	sources.SetLimit(workers)
 	for _, src := range list {
 		sources.Go(func() error {
-			s := &sink{out: batches, free: free}
+			s := &sink{out: batches, free: free, full: firstBytes}
 			err := src.Collect(sctx, s)
 			if ferr := s.flush(ctx); err == nil {
 				err = ferr
@@ -237,11 +238,12 @@ func take(r *inventory.Reader, b *batch, mu *sync.Mutex, notes *inventory.Notes,
 	b.docs, b.ends, b.bytes, b.notes = b.docs[:0], b.ends[:0], b.bytes[:0], inventory.Notes{}
 }
 
-// sink gathers documents into batches.
+// sink gathers documents into batches. The first are small, so that the services of a small file are decoded side by side.
 type sink struct {
 	out  chan<- *batch
 	free *sync.Pool
 	b    *batch
+	full int // bytes
 }
 
 func (s *sink) batch() *batch {
@@ -256,7 +258,7 @@ func (s *sink) Document(ctx context.Context, d demarc.Document) error {
 	b.bytes = append(b.bytes, d.Body...)
 	d.Body = nil
 	b.docs, b.ends = append(b.docs, d), append(b.ends, len(b.bytes))
-	if len(b.bytes) >= batchBytes || len(b.docs) >= batchDocuments {
+	if len(b.bytes) >= s.full || len(b.docs) >= batchDocuments {
 		return s.flush(ctx)
 	}
 	return nil
@@ -270,7 +272,7 @@ func (s *sink) flush(ctx context.Context) error {
 	}
 	select {
 	case s.out <- s.b:
-		s.b = nil
+		s.b, s.full = nil, min(2*s.full, batchBytes)
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

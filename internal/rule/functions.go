@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -14,6 +15,7 @@ import (
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
 
 	"github.com/demarc/demarc/internal/address"
 	"github.com/demarc/demarc/internal/policy"
@@ -32,14 +34,14 @@ var standard = []string{
 
 // functionNames lists the functions that a misspelt name may have been meant to be.
 var functionNames = []string{
-	"versionAtLeast", "openToWorld", "ageDays", "dayIn", supportOf,
+	"versionAtLeast", "openToWorld", "ageDays", "dayIn", supportOf, first,
 	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyServices", "policyGrants",
 	"lowerAscii", "size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string", "timestamp", "duration",
 }
 
 // functionCosts says what our functions cost at most, in CEL's units.
 var functionCosts = map[string]uint64{
-	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "dayIn": 10, supportOf: 200, "lowerAscii": 10,
+	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "dayIn": 10, supportOf: 200, first: 1, "lowerAscii": 10,
 	"policyIsPublic": policyCost, "policyIsAdmin": policyCost, "policyAllows": policyCost, "policyEscalations": 5000, "policyOutsiders": policyCost,
 	"policyUnbound": policyCost, "policyDeputies": policyCost, "policyServices": policyCost, "policyGrants": policyCost,
 }
@@ -79,6 +81,8 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 				}
 				return types.Timestamp{Time: t}
 			}))),
+		cel.Function(first, cel.Overload("first_of_list", []*cel.Type{cel.ListType(cel.TypeParamType("T"))}, cel.TypeParamType("T"),
+			cel.UnaryBinding(firstOf))),
 		// The as-of date is an argument of the evaluation, so the implementation comes with it.
 		cel.Function("ageDays", cel.Overload("age_days", []*cel.Type{cel.TimestampType}, cel.IntType, cel.LateFunctionBinding())),
 		cel.Function(supportOf, cel.Overload("support_of", []*cel.Type{cel.StringType, cel.StringType}, cel.StringType, cel.LateFunctionBinding())),
@@ -194,6 +198,20 @@ func dayIn(name string) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q names no day", name)
+}
+
+// first is the function that takes the first element of a list.
+const first = "first"
+
+// errNothing says that a list has no first element. The expression is right then, and its answer unknown.
+var errNothing = errors.New("the list is empty")
+
+func firstOf(v ref.Val) ref.Val {
+	list := v.(traits.Lister)
+	if list.Size() == types.IntZero {
+		return types.WrapErr(errNothing)
+	}
+	return list.Get(types.IntZero)
 }
 
 // supportOf is the function that looks a version up in a lifecycle.

@@ -241,6 +241,9 @@ func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	// cel.PartialVars with a pattern per unknown fact, makes every variable's lookup match the patterns, and cannot
 	// say that a field of one record is unknown and the same field of the next is not.
 	out, err := a.programs.eval(sizeOf(facts), e)
+	if errors.Is(err, errNothing) {
+		return Result{Missing: a.lists()}
+	}
 	if err != nil {
 		r := Result{Err: err}
 		if unlisted := new(UnlistedError); errors.As(err, &unlisted) {
@@ -260,6 +263,17 @@ func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
 		return Result{Err: err}
 	}
 	return Result{Value: v}
+}
+
+// lists returns the facts that are lists.
+func (a *Atom) lists() []string {
+	var names []string
+	for i, f := range a.fields {
+		if isList(f.Type) {
+			names = append(names, a.names[i])
+		}
+	}
+	return names
 }
 
 func (a *Atom) missing(u *types.Unknown) []string {

@@ -668,6 +668,30 @@ func TestSupportOf(t *testing.T) {
 	}
 }
 
+// An element that a list does not have is unknown, and what it needs is the list; a condition that does not turn on it has
+// its answer all the same.
+func TestFirst(t *testing.T) {
+	p := compile(t, env(t), "first(facts.zones.filter(z, z.startsWith(facts.engine))).endsWith('a') || facts.auto_upgrade", demarc.TypeBool)
+	eval := func(zones demarc.Value, upgrade bool) rule.Result {
+		return p.Eval(facts{"zones": zones, "engine": demarc.String("eu"), "auto_upgrade": demarc.Bool(upgrade)}.of(p), asOf)
+	}
+	if got := eval(strs("us-1a", "eu-1a", "eu-1b"), false); !got.True() {
+		t.Errorf("of two that fit, the first: %+v", got)
+	}
+	if got := eval(strs("eu-1b", "eu-1a"), false); !got.False() {
+		t.Errorf("of two in the other order: %+v", got)
+	}
+	if got := eval(strs("us-1a"), false); got.Known() || got.Err != nil || !slices.Equal(got.Missing, []string{"zones"}) {
+		t.Errorf("of none: %+v, want an unknown that needs the list", got)
+	}
+	if got := eval(strs("us-1a"), true); !got.True() {
+		t.Errorf("where it does not matter: %+v", got)
+	}
+	if got := eval(demarc.List(demarc.TypeStrings, demarc.String("eu-1a"), demarc.Value{}), false); got.Known() {
+		t.Errorf("of a list that is open, where another may come first: %+v", got)
+	}
+}
+
 func TestDayIn(t *testing.T) {
 	p := compile(t, env(t), "ageDays(dayIn(facts.version)) == 2", demarc.TypeBool)
 	on := asOf.AddDate(0, 0, -2)

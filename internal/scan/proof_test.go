@@ -114,6 +114,12 @@ func replay(t *testing.T, svc *rulebook.Service, c *rulebook.ProofCase, seen map
 		t.Errorf("%s: %s: %s%s", c.Pos, c.Name, why, told(result))
 		return
 	}
+	for _, n := range result.Notes.Kept {
+		// A policy that cannot be understood is told so; any other expression that fails is a mistake of the catalog.
+		if n.Kind == demarc.NoteCatalog && !strings.Contains(n.Message, ": read policy: ") {
+			t.Errorf("%s: %s: %s", c.Pos, c.Name, n.Message)
+		}
+	}
 	for _, w := range c.Want.Duties {
 		i := demarc.DutyIndex(demarc.DutyID(w.Key))
 		if i < 0 {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/demarc/demarc"
@@ -96,16 +97,20 @@ func (s *settler) planReferences(r *record) {
 	if len(of) == 0 {
 		return
 	}
-	fill := func(have *references, path rulebook.Path) {
+	fill := func(have *references, path rulebook.Path, to []demarc.ServiceID) {
 		if len(have.to) > 1 || len(have.to) == 1 && have.to[0] != "#" {
 			return
 		}
 		for _, alt := range path {
-			if len(alt.Keys) == 0 || len(of[alt.Keys[0]]) == 0 {
+			found, exact := of.at(alt)
+			if own := s.inv.leading(found, to); !exact && len(own) > 0 {
+				found = own // what else a block refers to is for its other attributes
+			}
+			if len(found) == 0 {
 				continue
 			}
 			have.known, have.to = true, have.to[:0]
-			for _, address := range of[alt.Keys[0]] {
+			for _, address := range found {
 				have.to = append(have.to, "#"+address)
 			}
 			return
@@ -113,13 +118,70 @@ func (s *settler) planReferences(r *record) {
 	}
 	plan := s.inv.service(r.service)
 	for _, ref := range r.ref.Refs {
-		fill(&r.refs[ref.Relation], ref.Path)
+		fill(&r.refs[ref.Relation], ref.Path, plan.Relations[ref.Relation].To)
 		if len(r.refs[ref.Relation].to) > 0 {
 			s.seen.asked[askedKey{plan, ref.Relation}] = true
 		}
 	}
 	if r.ref.Part != nil {
-		fill(&r.by, r.ref.Part.By)
+		fill(&r.by, r.ref.Part.By, nil)
+	}
+	for _, n := range r.ref.Named {
+		for _, alt := range r.ref.PathOf(n.Fact) {
+			// What is referred to besides, such as a parameter that names a key, may be what counts.
+			found, exact := of.at(alt)
+			if own := s.inv.leading(found, plan.Relations[n.Relation].To); exact && len(own) == len(found) {
+				r.call(n.Fact, own)
+			}
+		}
+	}
+}
+
+// leading returns those of some addresses of a plan whose type is one of these services.
+func (inv *Inventory) leading(addresses []string, to []demarc.ServiceID) []string {
+	var out []string
+	for _, address := range addresses {
+		if inv.isOf(demarc.Terraform, terraformType(address), to) {
+			out = append(out, address)
+		}
+	}
+	return out
+}
+
+// isOf reports whether a type is one of these services.
+func (inv *Inventory) isOf(d demarc.Dialect, typ string, services []demarc.ServiceID) bool {
+	if len(services) == 0 {
+		return false
+	}
+	ref := inv.book.Find(d, typ)
+	return ref != nil && slices.Contains(services, ref.Service.ID)
+}
+
+// call gives a fact that says what a relation leads to the address of that where it is known only after apply: it has no
+// other name yet. Of several that it may be, or that are the elements of a list, it takes all.
+func (r *record) call(fact int, addresses []string) {
+	have := r.row.At(fact)
+	switch {
+	case len(addresses) == 0:
+	case !isListType(r.service.Facts[fact].Type):
+		if have.Origin == demarc.AfterApply {
+			r.row.set(fact, demarc.Fact{Value: demarc.String(strings.Join(addresses, " or "))})
+		}
+	case have.Known():
+		elements := slices.Clone(have.Value.Elements())
+		var unknown []int
+		for i := range elements {
+			if elements[i].IsZero() {
+				unknown = append(unknown, i)
+			}
+		}
+		if len(unknown) != len(addresses) {
+			return
+		}
+		for i, at := range unknown {
+			elements[at] = demarc.String(addresses[i])
+		}
+		r.row.set(fact, demarc.Fact{Value: demarc.List(demarc.TypeStrings, elements...), Origin: have.Origin})
 	}
 }
 

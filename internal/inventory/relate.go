@@ -293,10 +293,10 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 	references := &r.refs[f.Via]
 	targets := m.s.targets[askedKey{plan, f.Via}]
 	isList := isListType(f.Type)
-	some, unresolved := 0, 0
+	some, unresolved, nowhere := 0, 0, 0
 	only := demarc.Fact{}
 	var list []demarc.Value
-	for index := range references.to {
+	for index, reference := range references.to {
 		n := 0
 		for k, target := range targets {
 			found := m.answered(f.Via, index, k)
@@ -322,9 +322,16 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 				list = append(list, demarc.Value{}) // there may be more
 			}
 		}
-		if some += n; n == 0 {
+		switch some += n; {
+		case n > 0:
+		case m.notPlanned(r, f.Via, reference):
+			nowhere++
+		default:
 			unresolved++
 		}
+	}
+	if some == 0 {
+		unresolved += nowhere
 	}
 	switch {
 	case some == 0 && unresolved == 0:
@@ -342,6 +349,17 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 		list = append(list, demarc.Value{})
 	}
 	return demarc.Fact{Value: demarc.List(f.Type, list...)}
+}
+
+// notPlanned reports whether a reference that leads to nothing is one to a block of which a plan makes no instance: a plan
+// names all that there will be.
+func (m *Maker) notPlanned(r *record, relation int, reference string) bool {
+	address, planned := strings.CutPrefix(reference, "#")
+	if !planned || r.rank != rankPlan || r.ref.Dialect != demarc.Terraform {
+		return false
+	}
+	ref := m.s.inv.book.Find(demarc.Terraform, terraformType(address))
+	return ref != nil && ref.Part == nil && slices.Contains(r.service.Relations[relation].To, ref.Service.ID)
 }
 
 // saysRelation reports whether documents of r's type have a place for a relation.

@@ -143,7 +143,7 @@ func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demar
 		if properties == nil {
 			properties = map[string]any{}
 		}
-		r.templateResource(plan, c, doc, ref, properties, logical, typ, "")
+		r.templateResource(plan, c, doc, ref, properties, logical, typ, "", tmpl.typeOf)
 	}
 }
 
@@ -152,8 +152,15 @@ func (r *Reader) tooLarge(doc *demarc.Document, resource string) {
 	r.note(demarc.NoteRefused, doc.Pos, "expressions come to more than %d MiB: %.200s and what follows it are not read", maxResolved>>20, resource)
 }
 
-// templateResource reads one resource of a template whose values have been resolved.
-func (r *Reader) templateResource(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef, body any, address, typ, name string) {
+// typeOf returns the type of a resource of the template.
+func (t *cfn) typeOf(logicalID string) string {
+	typ, _ := object(t.resources[logicalID])["Type"].(string)
+	return typ
+}
+
+// templateResource reads one resource of a template whose values have been resolved. typeOf tells the type of what a value
+// leads to; nil where values lead to nothing.
+func (r *Reader) templateResource(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef, body any, address, typ, name string, typeOf func(logicalID string) string) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		r.refuse(doc, err)
@@ -178,7 +185,29 @@ func (r *Reader) templateResource(plan *dialectPlan, c *jscan.Captures, doc *dem
 			rec.name = address
 		}
 	}
+	if typeOf != nil {
+		for _, n := range ref.Named {
+			r.callReferences(rec, n, typeOf)
+		}
+	}
 	r.add(rec)
+}
+
+// callReferences gives a fact that says what a relation leads to the logical ids of that, if all that is not known of it
+// leads to resources of the template that it may lead to.
+func (r *Reader) callReferences(rec *record, n rulebook.Naming, typeOf func(logicalID string) string) {
+	var names []string
+	for _, to := range rec.refs[n.Relation].to {
+		logical, leads := strings.CutPrefix(to, "#")
+		switch {
+		case !leads:
+		case r.inv.isOf(demarc.CloudFormation, typeOf(logical), rec.service.Relations[n.Relation].To):
+			names = append(names, logical)
+		default:
+			return
+		}
+	}
+	rec.call(n.Fact, names)
 }
 
 // addressID is the id of what does not exist yet: its address in its input.
@@ -656,7 +685,7 @@ func (r *Reader) armResources(plan *dialectPlan, c *jscan.Captures, doc *demarc.
 			if body["properties"] == nil {
 				body["properties"] = map[string]any{}
 			}
-			r.templateResource(plan, c, doc, ref, body, typ+"/"+name, typ, name)
+			r.templateResource(plan, c, doc, ref, body, typ+"/"+name, typ, name, nil)
 		}
 		if children, ok := res["resources"]; ok {
 			r.armResources(plan, c, doc, scope, children, typ, name, depth+1)

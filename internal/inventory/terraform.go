@@ -11,6 +11,7 @@ import (
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/jscan"
+	"github.com/demarc/demarc/internal/rulebook"
 )
 
 // terraform reads a resource of a plan or a state, or the configuration of a plan.
@@ -316,8 +317,25 @@ func listed(m map[string]any) any {
 	return out
 }
 
-// moduleRefs is what the configuration of a plan says: for each resource and attribute, the addresses it refers to.
-type moduleRefs map[string]map[string][]string // address without indexes to attribute to addresses
+// moduleRefs is what the configuration of a plan says of each resource, by its address without indexes.
+type moduleRefs map[string]attributeRefs
+
+// attributeRefs are the addresses that the attributes of a resource refer to: those of a block by the block, and each by its
+// path in it, such as "encryption_info" and "encryption_info.kms_key_arn".
+type attributeRefs map[string][]string
+
+// at returns what a path refers to. If that is not known by itself, it is all that the block refers to which the path leads
+// into, and not exact.
+func (of attributeRefs) at(alt rulebook.Alternative) (found []string, exact bool) {
+	names := alt.Names()
+	if len(names) == 0 {
+		return nil, false
+	}
+	if found = of[strings.Join(names, ".")]; len(found) > 0 {
+		return found, true
+	}
+	return of[names[0]], false
+}
 
 // terraformConfiguration keeps the references of a plan's configuration.
 func (r *Reader) terraformConfiguration(doc *demarc.Document) {
@@ -350,6 +368,7 @@ type tfModule struct {
 
 const (
 	maxModuleDepth = 50        // levels
+	maxBlockDepth  = 30        // levels
 	maxHops        = 100       // variables and outputs on the way to a resource
 	maxFollowed    = 1_000_000 // addresses that all expressions of a plan come to
 )
@@ -383,10 +402,11 @@ func newModule(follow *following, caller *tfModule, prefix string, inputs, raw [
 // references adds what each resource of the module and its children refers to.
 func (m *tfModule) references(refs moduleRefs) {
 	jscan.Elements(jscan.Member(m.raw, "resources", false), func(res []byte) bool {
-		of := map[string][]string{}
+		of := attributeRefs{}
 		put := func(attribute string, e []byte) bool {
 			if to := m.addresses(e); len(to) > 0 {
 				of[attribute] = to
+				m.inside(of, attribute, e, 0)
 			}
 			return true
 		}
@@ -398,6 +418,27 @@ func (m *tfModule) references(refs moduleRefs) {
 	for _, name := range slices.Sorted(maps.Keys(m.children)) { // in one order: where it ends on a cycle depends on it
 		m.children[name].references(refs)
 	}
+}
+
+// inside adds what the attributes of a block refer to, each by its path.
+func (m *tfModule) inside(of attributeRefs, path string, block []byte, depth int) {
+	if depth > maxBlockDepth {
+		return
+	}
+	if len(block) > 0 && block[0] == '[' {
+		jscan.Elements(block, func(e []byte) bool { m.inside(of, path, e, depth+1); return true })
+		return
+	}
+	if jscan.Member(block, "references", false) != nil {
+		if strings.Contains(path, ".") {
+			of[path] = append(of[path], m.addresses(block)...)
+		}
+		return
+	}
+	jscan.Members(block, func(k string, e []byte) bool {
+		m.inside(of, path+"."+k, e, depth+1)
+		return true
+	})
 }
 
 // once finds what a variable or an output refers to; a cycle refers to nothing, and what is too far away to something that
@@ -557,6 +598,13 @@ func withoutIndexes(address string) string {
 		i++
 	}
 	return b.String()
+}
+
+// terraformType returns the type in an address: aws_kms_key of module.a["b"].aws_kms_key.c[0].
+func terraformType(address string) string {
+	bare := withoutIndexes(address)
+	bare = bare[:max(strings.LastIndexByte(bare, '.'), 0)]
+	return bare[strings.LastIndexByte(bare, '.')+1:]
 }
 
 // indexOf returns the last index of an address, with its brackets, or "".

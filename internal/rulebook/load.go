@@ -884,6 +884,24 @@ func (l *loader) types(s *Service, f *serviceFile) {
 			l.place(s, d, paths, func(ref *TypeRef, p Path) { ref.Refs = append(ref.Refs, RefPath{i, p}) })
 		}
 	}
+	for _, ref := range s.Types {
+		ref.Named = ref.namings()
+	}
+}
+
+// namings finds the facts that lie where a relation lies.
+func (ref *TypeRef) namings() []Naming {
+	var out []Naming
+	for _, r := range ref.Refs {
+		for _, f := range ref.Facts {
+			fact := &ref.Service.Facts[f.Fact]
+			plain := (fact.Type == demarc.TypeString || fact.Type == demarc.TypeStrings) && fact.Values == nil && fact.Map == nil
+			if plain && f.Path.String() == r.Path.String() {
+				out = append(out, Naming{f.Fact, r.Relation})
+			}
+		}
+	}
+	return out
 }
 
 func isEnvelopeDialect(d demarc.Dialect) bool {

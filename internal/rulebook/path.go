@@ -2,6 +2,7 @@ package rulebook
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -51,6 +52,17 @@ const (
 	StepPick
 	StepJSON
 )
+
+// Names returns the keys of the alternative, without what else its steps do.
+func (a Alternative) Names() []string {
+	out := slices.Clone(a.Keys)
+	for _, s := range a.Rest {
+		if s.Kind == StepKey {
+			out = append(out, s.Key)
+		}
+	}
+	return out
+}
 
 // Gathers reports whether the path may find more than one value.
 func (p Path) Gathers() bool {

@@ -128,6 +128,7 @@ type TypeRef struct {
 	Identity *Identity
 	Facts    []FactPath // where the facts of the service lie in this type
 	Refs     []RefPath  // where its relations lie
+	Named    []Naming   // facts that lie where a relation lies
 	Pos      strictyaml.Pos
 }
 
@@ -141,6 +142,22 @@ type FactPath struct {
 type RefPath struct {
 	Relation int // index in Service.Relations
 	Path     Path
+}
+
+// PathOf returns where a fact lies in the type, nil if it does not.
+func (ref *TypeRef) PathOf(fact int) Path {
+	for _, f := range ref.Facts {
+		if f.Fact == fact {
+			return f.Path
+		}
+	}
+	return nil
+}
+
+// Naming is a fact that says what a relation leads to: the two lie in one place.
+type Naming struct {
+	Fact     int // index in Service.Facts
+	Relation int // index in Service.Relations
 }
 
 // Part says how a document that is no resource itself joins its parent.

@@ -47,8 +47,6 @@ var movers = []struct {
 
 // impossible are the sides that documents of a dialect cannot show though they have a place for what decides the line.
 var impossible = map[string]string{
-	"aws/dynamodb/provider-key false cloudformation":         "what a key of the template is called is known once it is made",
-	"aws/s3/provider-key false cloudformation":               "what a key of the template is called is known once it is made",
 	"aws/eks-addon/aws-add-on false awsconfig":               "only the API says who owns an add-on of another name",
 	"aws/eks-addon/aws-add-on false cloudformation":          "only the API says who owns an add-on of another name",
 	"aws/eks-addon/aws-add-on false terraform":               "only the API says who owns an add-on of another name",

@@ -186,7 +186,7 @@ func (m *Maker) attach(parent *record, text string, parts []span) {
 			a, b := parent.row.At(i), p.row.At(i)
 			if isListType(parent.service.Facts[i].Type) && (b.Known() && b.Origin == demarc.Read || open(b.Origin)) {
 				elements, some := m.lists[i]
-				if !some && a.Known() && a.Origin == demarc.Read {
+				if !some && a.Known() && a.Origin == demarc.Read && !computed(parent, a.Value) {
 					elements = slices.Clone(a.Value.Elements())
 				}
 				if b.Known() {
@@ -221,6 +221,13 @@ func (m *Maker) attach(parent *record, text string, parts []span) {
 	for i, elements := range m.lists {
 		parent.row.set(i, demarc.Fact{Value: demarc.List(parent.service.Facts[i].Type, elements...)})
 	}
+}
+
+// computed reports whether a list of a resource of a plan is nothing that its configuration says: where parts carry it, it will
+// hold what they say, and a provider has no list of which some lies in the resource and some in parts.
+func computed(r *record, list demarc.Value) bool {
+	elements := list.Elements()
+	return r.rank == rankPlan && len(elements) == 1 && elements[0].IsZero()
 }
 
 // open reports whether a part that has nothing to say of a list, for this reason, leaves it open.

@@ -126,13 +126,12 @@ func (s *settler) planReferences(r *record) {
 	if r.ref.Part != nil {
 		fill(&r.by, r.ref.Part.By, nil)
 	}
+	all := s.inv.configurations[r.inputKey()]
 	for _, n := range r.ref.Named {
-		for _, alt := range r.ref.PathOf(n.Fact) {
-			// What is referred to besides, such as a parameter that names a key, may be what counts.
-			found, exact := of.at(alt)
-			if own := s.inv.leading(found, plan.Relations[n.Relation].To); exact && len(own) == len(found) {
-				r.call(n.Fact, own)
-			}
+		// What is referred to besides, such as a parameter that names a key, may be what counts.
+		found, exact := of.at(n.Path)
+		if own := s.inv.leading(found, plan.Relations[n.Relation].To); exact && len(own) == len(found) {
+			r.call(n, all.instances(r.address, own))
 		}
 	}
 }
@@ -159,30 +158,54 @@ func (inv *Inventory) isOf(d demarc.Dialect, typ string, services []demarc.Servi
 
 // call gives a fact that says what a relation leads to the address of that where it is known only after apply: it has no
 // other name yet. Of several that it may be, or that are the elements of a list, it takes all.
-func (r *record) call(fact int, addresses []string) {
-	have := r.row.At(fact)
+func (r *record) call(n rulebook.Naming, addresses []string) {
+	have, list := r.row.At(n.Fact), isListType(r.service.Facts[n.Fact].Type)
 	switch {
-	case len(addresses) == 0:
-	case !isListType(r.service.Facts[fact].Type):
-		if have.Origin == demarc.AfterApply {
-			r.row.set(fact, demarc.Fact{Value: demarc.String(strings.Join(addresses, " or "))})
-		}
+	case len(addresses) == 0 || have.Known() && !list || !have.Known() && have.Origin != demarc.AfterApply:
+	case !list:
+		r.row.set(n.Fact, demarc.Fact{Value: demarc.String(strings.Join(addresses, " or "))})
 	case have.Known():
-		elements := slices.Clone(have.Value.Elements())
-		var unknown []int
-		for i := range elements {
-			if elements[i].IsZero() {
-				unknown = append(unknown, i)
-			}
+		if elements := fill(have.Value.Elements(), n.Field, addresses); elements != nil {
+			r.row.set(n.Fact, demarc.Fact{Value: demarc.List(r.service.Facts[n.Fact].Type, elements...), Origin: have.Origin})
 		}
-		if len(unknown) != len(addresses) {
-			return
+	case n.Field == "": // the list as a whole: what else is in it nobody knows
+		elements := []demarc.Value{{}}
+		for _, a := range addresses {
+			elements = append(elements, demarc.String(a))
 		}
-		for i, at := range unknown {
-			elements[at] = demarc.String(addresses[i])
-		}
-		r.row.set(fact, demarc.Fact{Value: demarc.List(demarc.TypeStrings, elements...), Origin: have.Origin})
+		r.row.set(n.Fact, demarc.Fact{Value: demarc.List(r.service.Facts[n.Fact].Type, elements...)})
 	}
+}
+
+// fill returns a list in which the elements that are not known, or a field of the records in it, are the addresses, if there
+// are as many; otherwise nil.
+func fill(elements []demarc.Value, field string, addresses []string) []demarc.Value {
+	out := slices.Clone(elements)
+	for i := range out {
+		at := -1
+		if names := out[i].Names(); field != "" && names != nil {
+			at = slices.Index(names.All(), field)
+		}
+		switch {
+		case field == "" && !out[i].IsZero():
+			continue
+		case field != "" && (at < 0 || !out[i].Fields()[at].IsZero()):
+			continue
+		case len(addresses) == 0:
+			return nil
+		case field == "":
+			out[i] = demarc.String(addresses[0])
+		default:
+			fields := slices.Clone(out[i].Fields())
+			fields[at] = demarc.String(addresses[0])
+			out[i] = out[i].Names().Record(fields)
+		}
+		addresses = addresses[1:]
+	}
+	if len(addresses) > 0 {
+		return nil
+	}
+	return out
 }
 
 // imply makes the parents that are named but were not delivered: the account of a resource, or the private cloud it is in.

@@ -84,17 +84,32 @@ func (l *ledger) nameAll(plan *servicePlan, n *name, r *record) error {
 			err = l.name(n, nameKey(plan, alias))
 		}
 	})
+	for i := range r.refs {
+		if !plan.Relations[i].Answers {
+			continue
+		}
+		for _, reference := range r.refs[i].to {
+			if err == nil && reference != "#" {
+				err = l.name(n, nameKey(plan, r.whole(reference)))
+			}
+		}
+	}
 	return err
+}
+
+// whole returns a reference as others know it: one to a resource of the same template or plan by the key of that.
+func (r *record) whole(reference string) string {
+	if logical, ok := strings.CutPrefix(reference, "#"); ok {
+		return addressKey(r.inputKey(), logical)
+	}
+	return reference
 }
 
 // refer asks for what a reference of r to a resource of a service means.
 func (l *ledger) refer(a *ask, to *servicePlan, r *record, reference string) error {
 	a.service, a.called = string(to.ID), reference
 	a.source = l.inv.sources.number(r.source)
-	if logical, ok := strings.CutPrefix(reference, "#"); ok {
-		reference = addressKey(r.inputKey(), logical)
-	}
-	return l.ask(a, nameKey(to, reference))
+	return l.ask(a, nameKey(to, r.whole(reference)))
 }
 
 func (l *ledger) ask(a *ask, key matchKey) error {

@@ -471,6 +471,15 @@ func (r *record) eachAlias(f func(string)) {
 	}
 }
 
+// callItself gives facts that say what the resource is called its address, where it has no other name yet.
+func (r *record) callItself(address string) {
+	for _, fact := range r.ref.Called {
+		if !r.row.known(fact) {
+			r.row.set(fact, demarc.Fact{Value: demarc.String(address)})
+		}
+	}
+}
+
 // addressKey is the alias of a template's or plan's own resource. It cannot be a name: "#" begins none.
 func addressKey(input, address string) string { return "#" + input + "\x00" + address }
 

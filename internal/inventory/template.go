@@ -185,6 +185,7 @@ func (r *Reader) templateResource(plan *dialectPlan, c *jscan.Captures, doc *dem
 			rec.name = address
 		}
 	}
+	rec.callItself(address)
 	if typeOf != nil {
 		for _, n := range ref.Named {
 			r.callReferences(rec, n, typeOf)
@@ -207,7 +208,7 @@ func (r *Reader) callReferences(rec *record, n rulebook.Naming, typeOf func(logi
 			return
 		}
 	}
-	rec.call(n.Fact, names)
+	rec.call(n, names)
 }
 
 // addressID is the id of what does not exist yet: its address in its input.

@@ -193,6 +193,7 @@ func (r *Reader) terraformResource(plan *dialectPlan, c *jscan.Captures, doc *de
 			rec.name = address
 		}
 	}
+	rec.callItself(address)
 	r.add(rec)
 }
 
@@ -324,6 +325,25 @@ type moduleRefs map[string]attributeRefs
 // path in it, such as "encryption_info" and "encryption_info.kms_key_arn".
 type attributeRefs map[string][]string
 
+// repeated stands among the attributes of a block that has instances, by count or each key.
+const repeated = "#"
+
+// instances returns addresses as the resource at an address means them: with several instances on both sides, the one
+// with its own key.
+func (refs moduleRefs) instances(address string, addresses []string) []string {
+	index := indexOf(address)
+	if index == "" {
+		return addresses
+	}
+	out := slices.Clone(addresses)
+	for i, a := range out {
+		if _, many := refs[withoutIndexes(a)][repeated]; many && indexOf(a) == "" {
+			out[i] = a + index
+		}
+	}
+	return out
+}
+
 // at returns what a path refers to. If that is not known by itself, it is all that the block refers to which the path leads
 // into, and not exact.
 func (of attributeRefs) at(alt rulebook.Alternative) (found []string, exact bool) {
@@ -412,6 +432,9 @@ func (m *tfModule) references(refs moduleRefs) {
 		}
 		jscan.Members(jscan.Member(res, "expressions", false), put)
 		put("for_each", jscan.Member(res, "for_each_expression", false))
+		if !jscan.IsNull(jscan.Member(res, "for_each_expression", false)) || !jscan.IsNull(jscan.Member(res, "count_expression", false)) {
+			of[repeated] = []string{somewhere}
+		}
 		refs[m.prefix+strings.Clone(scalarText(jscan.Member(res, "address", false)))] = of
 		return true
 	})

@@ -157,22 +157,24 @@ type inDialects struct {
 }
 
 type relation struct {
-	To  stringOrAll
-	By  *dialectPaths
-	In  inDialects
-	Pos pos
+	To      stringOrAll
+	Answers bool
+	By      *dialectPaths
+	In      inDialects
+	Pos     pos
 }
 
 func (r *relation) DecodeYAML(n *yaml.Node, d *strictyaml.Decoder) {
 	r.Pos = d.Pos(n)
 	var own struct {
-		To stringOrAll   `yaml:"to"`
-		By *dialectPaths `yaml:"by"`
+		To      stringOrAll   `yaml:"to"`
+		Answers bool          `yaml:"answers"`
+		By      *dialectPaths `yaml:"by"`
 	}
 	rest := splitDialects(n)
 	d.Decode(rest.own, &own)
 	d.Decode(rest.dialects, &r.In)
-	r.To, r.By = own.To, own.By
+	r.To, r.Answers, r.By = own.To, own.Answers, own.By
 }
 
 type factEntry struct {

@@ -591,7 +591,7 @@ func (l *loader) service(f *serviceFile) *Service {
 	}
 	l.facts(s, f, sources)
 	for _, e := range f.Relations {
-		r := Relation{Name: e.Key, Pos: e.Pos}
+		r := Relation{Name: e.Key, Answers: e.Value.Answers, Pos: e.Pos}
 		for _, to := range e.Value.To.Values {
 			r.To = append(r.To, demarc.ServiceID(to))
 		}
@@ -886,22 +886,48 @@ func (l *loader) types(s *Service, f *serviceFile) {
 	}
 	for _, ref := range s.Types {
 		ref.Named = ref.namings()
+		for _, f := range ref.Facts {
+			if slices.ContainsFunc(f.Path, func(a Alternative) bool { return a.String() == "@" }) {
+				ref.Called = append(ref.Called, f.Fact)
+			}
+		}
 	}
 }
 
-// namings finds the facts that lie where a relation lies.
+// namings finds the facts, and the fields of records, that lie where a relation lies.
 func (ref *TypeRef) namings() []Naming {
 	var out []Naming
 	for _, r := range ref.Refs {
-		for _, f := range ref.Facts {
-			fact := &ref.Service.Facts[f.Fact]
-			plain := (fact.Type == demarc.TypeString || fact.Type == demarc.TypeStrings) && fact.Values == nil && fact.Map == nil
-			if plain && f.Path.String() == r.Path.String() {
-				out = append(out, Naming{f.Fact, r.Relation})
+		for _, where := range r.Path {
+			for _, f := range ref.Facts {
+				fact := &ref.Service.Facts[f.Fact]
+				for _, alt := range f.Path {
+					if namable(fact) && alt.String() == where.String() {
+						out = append(out, Naming{Fact: f.Fact, Relation: r.Relation, Path: where})
+					}
+					for i := range fact.Fields {
+						if field := &fact.Fields[i]; namable(&field.fact) && field.liesAt(alt, where) {
+							out = append(out, Naming{f.Fact, field.Name, r.Relation, where})
+						}
+					}
+				}
 			}
 		}
 	}
 	return out
+}
+
+func namable(f *Fact) bool {
+	return (f.Type == demarc.TypeString || f.Type == demarc.TypeStrings) && f.Values == nil && f.Map == nil
+}
+
+// liesAt reports whether the field of the records at a path is what another path leads to.
+func (f *Field) liesAt(records, where Alternative) bool {
+	base := ""
+	if records.String() != "$" {
+		base = strings.TrimSuffix(records.String(), "[]") + "[]."
+	}
+	return slices.ContainsFunc(f.Path, func(a Alternative) bool { return base+a.String() == where.String() })
 }
 
 func isEnvelopeDialect(d demarc.Dialect) bool {

@@ -129,6 +129,7 @@ type TypeRef struct {
 	Facts    []FactPath // where the facts of the service lie in this type
 	Refs     []RefPath  // where its relations lie
 	Named    []Naming   // facts that lie where a relation lies
+	Called   []int      // facts that have the name of the resource itself as value, where no other is known: path "@"
 	Pos      strictyaml.Pos
 }
 
@@ -144,20 +145,12 @@ type RefPath struct {
 	Path     Path
 }
 
-// PathOf returns where a fact lies in the type, nil if it does not.
-func (ref *TypeRef) PathOf(fact int) Path {
-	for _, f := range ref.Facts {
-		if f.Fact == fact {
-			return f.Path
-		}
-	}
-	return nil
-}
-
-// Naming is a fact that says what a relation leads to: the two lie in one place.
+// Naming is a fact that says what a relation leads to, or a field of its records: the two lie in one place.
 type Naming struct {
-	Fact     int // index in Service.Facts
-	Relation int // index in Service.Relations
+	Fact     int    // index in Service.Facts
+	Field    string // "" for the fact itself
+	Relation int    // index in Service.Relations
+	Path     Alternative
 }
 
 // Part says how a document that is no resource itself joins its parent.
@@ -268,7 +261,10 @@ type Presumption struct {
 type Relation struct {
 	Name string
 	To   []demarc.ServiceID
-	Pos  strictyaml.Pos
+	// Answers says that who asks for the service of this resource by the name of what the relation leads to means this one: a
+	// subnet's route table is found by the subnet.
+	Answers bool
+	Pos     strictyaml.Pos
 }
 
 // Line is a rule on facts that moves duties between roles.

@@ -26,7 +26,7 @@ func TestKeyOfTheSameDocument(t *testing.T) {
 				}
 				var document any
 				want := "Key"
-				switch path := ref.PathOf(named.Fact)[0]; ref.Dialect {
+				switch path := named.Path; ref.Dialect {
 				case demarc.CloudFormation:
 					document = template(ref.Type, within(path, map[string]any{"Fn::GetAtt": []string{"Key", "Arn"}}))
 				case demarc.Terraform:

@@ -412,6 +412,11 @@ func (c *recorder) statuses(r *run) []demarc.SourceStatus {
 	for _, name := range c.names {
 		status(name)
 	}
+	for input, n := range r.Inputs {
+		if name, ok := c.names[input]; ok {
+			status(name).Documents += n
+		}
+	}
 	told := 0
 	for _, n := range r.Notes.Kept {
 		if !n.Kind.Incomplete() {

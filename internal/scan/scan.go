@@ -50,6 +50,7 @@ type Result struct {
 	Drift       inventory.Drifts
 	Notes       inventory.Notes
 	Documents   int64
+	Inputs      map[string]int64 // documents by input
 	Parts       int
 	Spilled     int64 // bytes that did not fit in memory, and were written to temporary files
 	Interrupted bool
@@ -112,7 +113,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if budget == 0 {
 		budget = DefaultMemory
 	}
-	out := &Result{Late: after(ctx, patience), workers: workers, store: spill.NewStore("", budget)}
+	out := &Result{Late: after(ctx, patience), workers: workers, store: spill.NewStore("", budget), Inputs: map[string]int64{}}
 	if err := out.run(ctx, c); err != nil {
 		return nil, errors.Join(err, out.Close())
 	}
@@ -231,6 +232,11 @@ func take(r *inventory.Reader, b *batch, mu *sync.Mutex, notes *inventory.Notes,
 	mu.Lock()
 	notes.Merge(&b.notes)
 	out.Documents += int64(len(b.docs))
+	for i, last := 0, 0; i < len(b.docs); last = i { // a batch has few inputs, mostly one
+		for i++; i < len(b.docs) && b.docs[i].Pos.Input == b.docs[last].Pos.Input; i++ {
+		}
+		out.Inputs[b.docs[last].Pos.Input] += int64(i - last)
+	}
 	if progress != nil {
 		progress(out.Documents)
 	}

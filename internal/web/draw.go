@@ -55,17 +55,33 @@ func (b Bar) Thick() template.HTML {
 			d.add(">", short(s.Count), "</text>")
 		}
 	}
-	if e := b.Edge; e.Drawn { // the style says how high a row is
-		if e.X != e.Above {
-			d.add(`<line class="edge across"`)
-			d.at("x1", e.Above)
-			d.at("x2", e.X)
-			d.add("/>")
-		}
-		d.add(`<rect class="edge down"`)
-		d.at("x", e.X)
+	d.edge(b.Edge)
+	d.add("</svg>")
+	return template.HTML(d) //nolint:gosec // see above
+}
+
+// edge adds a piece of the line. The style says how high a row is.
+func (d *drawing) edge(e Edge) {
+	if !e.Drawn {
+		return
+	}
+	if e.X != e.Above {
+		d.add(`<line class="edge across"`)
+		d.at("x1", e.Above)
+		d.at("x2", e.X)
 		d.add("/>")
 	}
+	d.add(`<rect class="edge down"`)
+	d.at("x", e.X)
+	d.add("/>")
+}
+
+// Bare is the piece of the line where nothing applies.
+func (b Bar) Bare() template.HTML {
+	d := make(drawing, 0, 256)
+	d.open("bar", "22", "does not apply")
+	d.add(`<text class="none" x="50%" y="13" text-anchor="middle">·</text>`)
+	d.edge(b.Edge)
 	d.add("</svg>")
 	return template.HTML(d) //nolint:gosec // see above
 }

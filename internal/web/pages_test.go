@@ -314,8 +314,12 @@ func TestFiltersAreInTheAddress(t *testing.T) {
 		t.Error("taking one condition out does not keep the others, or the form forgets the view")
 	}
 	for _, bad := range []string{"/line?by=colour", "/resources?holder=me", "/gaps?nonsense=1", "/line?columns=9999", "/?scan=x", "/?scan=3", "/?org=Elsewhere", "/resource"} {
-		if w := get(t, s, bad); w.Code != http.StatusBadRequest {
+		w := get(t, s, bad)
+		if w.Code != http.StatusBadRequest {
 			t.Errorf("%s: status %d, want 400", bad, w.Code)
+		}
+		if said := texts(t, w.Body.String(), "main h1"); !slices.Equal(said, []string{"That address does not work"}) {
+			t.Errorf("%s: the page says %q", bad, said)
 		}
 	}
 	for _, gone := range []string{"/nothing", "/resource?id=x", "/assets/demarc-000000000000.css"} {

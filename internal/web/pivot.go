@@ -75,15 +75,18 @@ func NewPivot(l demarc.Line) Pivot {
 	return p
 }
 
-// Draw leads the line down each column, through the layers alone or through their duties too. Where nothing applies, it goes on
-// below.
+// Draw leads the line down each column, through the layers alone or through their duties too. Where nothing applies, it goes
+// straight on.
 func (p *Pivot) Draw(duties bool) {
 	above := make([]*Bar, len(p.Columns))
 	through := func(bars []Bar) {
 		for i := range bars {
 			b := &bars[i]
 			if b.Total == 0 {
-				continue
+				if above[i] == nil {
+					continue
+				}
+				b.Edge.X = above[i].Edge.X
 			}
 			b.Edge.Drawn, b.Edge.Above = true, b.Edge.X
 			if above[i] != nil {

@@ -106,6 +106,14 @@ func (r *Request) Latest() bool { return r.At.Scan == 0 }
 // Example reports whether what is shown is the example estate.
 func (r *Request) Example() bool { return r.site.config.Example }
 
+// Logout is where a form that ends the session is sent to; "" where there is none to end.
+func (r *Request) Logout() string {
+	if r.Actor.Name() == "" {
+		return ""
+	}
+	return r.site.config.Logout
+}
+
 // Version is the version of demarc.
 func (r *Request) Version() string { return r.site.config.Version }
 
@@ -198,9 +206,12 @@ func set(q url.Values, pairs []any) url.Values {
 	return q
 }
 
+// Placed reports whether the request has found the scan that it looks at. That of an error page may not have.
+func (r *Request) Placed() bool { return r.Scan.ID != 0 }
+
 // Scans returns the newest scans of the organization, for somebody to choose from.
 func (r *Request) Scans() ([]demarc.Scan, error) {
-	if r.Nothing {
+	if !r.Placed() {
 		return nil, nil
 	}
 	p, err := r.site.config.History.Scans(r.Context(), r.At.Organization, demarc.Page{Limit: 30})

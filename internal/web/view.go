@@ -42,7 +42,7 @@ var functions = template.FuncMap{
 	"dimension":   DimensionName,
 	"num":         func(n any) string { return Number(int(reflect.ValueOf(n).Int())) },
 	"short":       short,
-	"count":       Count,
+	"count":       func(n any, one, many string) string { return Count(int(reflect.ValueOf(n).Int()), one, many) },
 	"day":         Day,
 	"clock":       clock,
 	"capital":     capital,
@@ -51,6 +51,7 @@ var functions = template.FuncMap{
 	"holders":     func() []demarc.Holder { return demarc.Holders[:len(demarc.Holders)-1] },
 	"sections":    func() []section { return sections },
 	"lastPart":    lastPart,
+	"called":      called,
 	"shownFact":   shownFact,
 	"joined":      joined,
 	"dict":        dict,
@@ -136,10 +137,22 @@ func (v View) respond(w http.ResponseWriter, r *Request) error {
 	return nil
 }
 
-// lastPart is the end of an id that people know it by.
+// lastPart is the end of an id that people know it by. The root of an account goes by its number.
 func lastPart(id any) string {
-	s := strings.TrimRight(fmt.Sprint(id), "/:")
+	s := strings.TrimSuffix(strings.TrimRight(fmt.Sprint(id), "/:"), ":root")
 	return s[strings.LastIndexAny(s, "/:")+1:]
+}
+
+// called is what people call a resource in a list: its name, of one that is a whole path the end.
+func called(r demarc.Resource) string {
+	switch {
+	case r.Name == "":
+		return lastPart(r.ID)
+	case strings.Count(r.Name, "/") > 1:
+		return lastPart(r.Name)
+	default:
+		return r.Name
+	}
 }
 
 // shownFact is the value of a fact as it may be shown, or why there is none.

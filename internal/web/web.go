@@ -51,7 +51,8 @@ type Config struct {
 	Now     func() time.Time // nil: time.Now
 	// Seen is told of every request that was answered, nil for nobody.
 	Seen    func(r *http.Request, status int, took time.Duration)
-	Example bool // what is shown is not the reader's own, and every page says so
+	Example bool   // what is shown is not the reader's own, and every page says so
+	Logout  string // where a form that ends the session of who asks is sent to; "" where there are no sessions
 }
 
 // Page is a page, or several that belong together.
@@ -147,9 +148,9 @@ func (s *Site) serve(w http.ResponseWriter, r *Request, route Route) error {
 	ctx, cancel := context.WithTimeout(whole.Context(), patience)
 	defer cancel()
 	r.Request = whole.WithContext(ctx)
+	defer func() { r.Request = whole }() // the page that says what went wrong has time of its own
 	answer, err := route.Serve(r)
 	if err != nil {
-		r.Request = whole // the page that says so has time of its own
 		return err
 	}
 	if _, long := answer.(Download); long {
@@ -175,6 +176,7 @@ type failure struct {
 	Status        int
 	Title, Detail string
 	ID            string
+	Again         string // where to begin anew; "" for the overview
 }
 
 // fail answers with the page of an error. What went wrong inside goes to the log, and a calm sentence to the reader.
@@ -186,6 +188,8 @@ func (s *Site) fail(w http.ResponseWriter, r *Request, err error) {
 		f = failure{Status: http.StatusBadRequest, Title: "That address does not work", Detail: mistake.Error()}
 		if r.Method == http.MethodPost {
 			f.Title = "That cannot be recorded"
+		} else if r.URL.RawQuery != "" {
+			f.Again = r.URL.Path
 		}
 	case errors.Is(err, demarc.ErrNotFound):
 		f = failure{Status: http.StatusNotFound, Title: "Not found", Detail: "There is nothing at this address. It may belong to an older scan, or the resource may be gone."}
@@ -200,12 +204,23 @@ func (s *Site) fail(w http.ResponseWriter, r *Request, err error) {
 	}
 	f.ID = requestID(r.Context())
 	if f.Status >= http.StatusInternalServerError {
+		r.Scan = demarc.Scan{} // its page asks the store nothing more
 		s.config.Log.ErrorContext(r.Context(), "page failed", "request_id", f.ID, "path", r.URL.Path, "error", err)
 	}
+	s.show(w, r, f)
+}
+
+func (s *Site) show(w http.ResponseWriter, r *Request, f failure) {
 	view := View{Title: f.Title, Template: errorPage, Data: f, status: f.Status}
 	if err := view.respond(w, r); err != nil {
 		s.config.Log.ErrorContext(r.Context(), "error page failed", "request_id", f.ID, "error", err)
+		http.Error(w, f.Title+": "+f.Detail, f.Status)
 	}
+}
+
+// Tell answers with a page that says something, for whoever stands in front of the Site.
+func (s *Site) Tell(w http.ResponseWriter, r *http.Request, status int, title, detail string) {
+	s.show(w, &Request{Request: r, site: s, Actor: demarc.ActorOf(r.Context())}, failure{Status: status, Title: title, Detail: detail, ID: requestID(r.Context())})
 }
 
 // Download is a file.

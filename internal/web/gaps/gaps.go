@@ -117,14 +117,11 @@ func (p Page) tabs(r *web.Request, d *data) error {
 		return err
 	}
 	counts := map[demarc.Gap]int{}
-	total := 0
 	for _, g := range groups {
-		if g.Value != "" {
-			counts[demarc.Gap(g.Value)] = g.Duties
-			total += g.Duties
-		}
+		counts[demarc.Gap(g.Value)] = g.Duties
 	}
-	d.Tabs = append(d.Tabs, web.Tab{Title: "All", Link: r.With("gap", ""), Count: total, Current: len(r.Filter.Gaps) == 0})
+	// No sum: a duty may have several gaps.
+	d.Tabs = append(d.Tabs, web.Tab{Title: "All", Link: r.With("gap", ""), Current: len(r.Filter.Gaps) == 0})
 	for _, g := range demarc.Gaps {
 		if counts[g] > 0 {
 			d.Tabs = append(d.Tabs, web.Tab{Title: web.GapName(g), Link: r.With("gap", g), Count: counts[g], Current: len(r.Filter.Gaps) == 1 && r.Filter.Gaps[0] == g})

@@ -3,8 +3,10 @@
 package overview
 
 import (
+	"cmp"
 	"context"
 	"embed"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -64,13 +66,50 @@ type data struct {
 	Pivot  web.Pivot
 	By     []grouping
 	Trend  trend
-	Moves  []demarc.MoveGroup
-	Moved  int // groups
+	Moves  []moved
+	Moved  int // more of them
 	Gaps   []demarc.FindingGroup
 	GapsN  int
 	Blind  []demarc.BlindSpot
 	BlindN int
 	Since  time.Time
+}
+
+// moved is a duty that changed hands in the same way for resources of some services.
+type moved struct {
+	Duty     demarc.DutyID
+	From, To demarc.Holder
+	ToUs     bool
+	Services []demarc.ServiceID
+	Count    int
+}
+
+// together puts moves of a duty between the same hands into one, those that came to us first, then by how many there are.
+func together(groups []demarc.MoveGroup) []moved {
+	var out []moved
+	for i := range groups {
+		g := &groups[i]
+		at := slices.IndexFunc(out, func(m moved) bool { return m.Duty == g.Duty && m.From == g.From && m.To == g.To && m.ToUs == g.ToUs })
+		if at < 0 {
+			at = len(out)
+			out = append(out, moved{Duty: g.Duty, From: g.From, To: g.To, ToUs: g.ToUs})
+		}
+		m := &out[at]
+		if m.Count += g.Count; !slices.Contains(m.Services, g.Service) {
+			m.Services = append(m.Services, g.Service)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b moved) int {
+		switch {
+		case a.ToUs == b.ToUs:
+			return cmp.Compare(b.Count, a.Count)
+		case a.ToUs:
+			return -1
+		default:
+			return 1
+		}
+	})
+	return out
 }
 
 type grouping struct {
@@ -113,7 +152,7 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 	})
 	wait.Go(func() error {
 		moves, err := p.Attention.MoveGroups(ctx, r.At.Organization, r.Filter, demarc.Period{Since: d.Since, Until: r.Scan.Finished})
-		d.Moves, d.Moved = top(moves, topMoves)
+		d.Moves, d.Moved = top(together(moves), topMoves)
 		return err
 	})
 	wait.Go(func() error {

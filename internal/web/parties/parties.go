@@ -3,6 +3,7 @@
 package parties
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"slices"
@@ -101,6 +102,16 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 		return nil, err
 	}
 	d.Teams = slices.DeleteFunc(d.Teams, func(g demarc.Group) bool { return g.Yours.Total == 0 })
+	slices.SortStableFunc(d.Teams, func(a, b demarc.Group) int {
+		switch {
+		case a.Value == "": // what no team does stands last
+			return 1
+		case b.Value == "":
+			return -1
+		default:
+			return cmp.Compare(b.Yours.Total, a.Yours.Total)
+		}
+	})
 	return web.View{Title: "Parties", Section: "parties", Template: page, Data: d}, nil
 }
 

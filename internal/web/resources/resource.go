@@ -87,6 +87,15 @@ type settingRow struct {
 	Known bool // the resource has it
 }
 
+// Others are the values that the setting may have and has not.
+func (s settingRow) Others() []string {
+	if !s.Known || !s.Fact.Fact.Known() {
+		return s.Options
+	}
+	is := s.Fact.Shown().String()
+	return slices.DeleteFunc(slices.Clone(s.Options), func(v string) bool { return v == is })
+}
+
 // fold is some of the settings.
 type fold struct {
 	Title    string

@@ -5,6 +5,7 @@ package sources
 import (
 	"context"
 	"embed"
+	"slices"
 	"time"
 
 	"github.com/demarc/demarc"
@@ -56,6 +57,19 @@ type source struct {
 	demarc.SourceStatus
 	Read  bool
 	Group demarc.Group
+	Whole demarc.Scan // the newest that read it completely; the zero Scan where none of the last ones did
+}
+
+// wholly notes for each source which of some scans, the newest first, read it completely, and was there at the one shown.
+func wholly(list []source, scans []demarc.Scan, shown demarc.ScanID) {
+	for i := range list {
+		for k := range scans {
+			if scans[k].ID <= shown && slices.ContainsFunc(scans[k].Sources, func(s demarc.SourceStatus) bool { return s.Name == list[i].Name && s.Complete }) {
+				list[i].Whole = scans[k]
+				break
+			}
+		}
+	}
 }
 
 func (p Page) serve(r *web.Request) (web.Response, error) {
@@ -81,6 +95,11 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 		}
 		d.Sources[i].Group = g
 	}
+	last, err := r.Scans()
+	if err != nil {
+		return nil, err
+	}
+	wholly(d.Sources, last, r.Scan.ID)
 	if d.Blind, err = p.Counts.BlindSpots(r.Context(), r.At, r.Filter); err != nil {
 		return nil, err
 	}

@@ -40,7 +40,10 @@ func (m *Memory) Scan(_ context.Context, at demarc.At) (demarc.Scan, error) {
 }
 
 // Scans lists the one scan.
-func (m *Memory) Scans(context.Context, string, demarc.Page) (demarc.Paged[demarc.Scan], error) {
+func (m *Memory) Scans(_ context.Context, organization string, _ demarc.Page) (demarc.Paged[demarc.Scan], error) {
+	if m.Of.ID == 0 || organization != m.Of.Organization {
+		return demarc.Paged[demarc.Scan]{}, demarc.ErrNotFound
+	}
 	return demarc.Paged[demarc.Scan]{Items: []demarc.Scan{m.Of}, Total: 1}, nil
 }
 

@@ -26,7 +26,7 @@ var DeclarationKinds = []DeclarationKind{Acceptance, Attestation, Exception, Tea
 type Declaration struct {
 	ID       string          `json:"id"` // given by the store
 	Kind     DeclarationKind `json:"kind"`
-	Scope    Filter          `json:"-"`                // which resources; Scope.Where must allow it
+	Scope    Filter          `json:"-"`                // which resources, as Where can say it; with teams, only the duties that one of them does
 	Duties   []string        `json:"duties,omitempty"` // ids or globs; of an acceptance or assignment none means all
 	Check    string          `json:"check,omitempty"`  // of an exception
 	Team     string          `json:"team,omitempty"`   // that has accepted, or is assigned; the owner of an exception; who may take it back
@@ -44,8 +44,11 @@ type Declaration struct {
 func (d *Declaration) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if _, err := d.Scope.Where(); err != nil {
+	if _, err := d.Where(); err != nil {
 		faults = append(faults, err)
+	}
+	if d.Kind == Acceptance && len(d.Scope.Teams) > 0 {
+		fault("an acceptance is of what its team does: its scope asks for no team")
 	}
 	for _, glob := range d.Duties {
 		if !slices.ContainsFunc(Duties, func(id DutyID) bool { return MatchDuty(glob, id) }) {
@@ -96,6 +99,25 @@ func (d *Declaration) Validate() error {
 // Covers reports whether d is about a duty.
 func (d *Declaration) Covers(id DutyID) bool {
 	return len(d.Duties) == 0 || slices.ContainsFunc(d.Duties, func(glob string) bool { return MatchDuty(glob, id) })
+}
+
+// Where returns which resources d is about, as the where of an estate; the teams of its scope are left out.
+func (d *Declaration) Where() (string, error) {
+	f := d.Scope
+	f.Teams = nil
+	return f.Where()
+}
+
+// Bind keeps d to the duties that its team does, also those that a later scan finds, unless the actor may declare for
+// everybody. What no team does may be assigned too. An acceptance is bound anyway.
+func (d *Declaration) Bind(actor Actor) {
+	if d.Kind == Acceptance || actor.May(RightAdminister, "") {
+		return
+	}
+	d.Scope.Teams = []string{d.Team}
+	if d.Kind == TeamWork {
+		d.Scope.Teams = append(d.Scope.Teams, "")
+	}
 }
 
 // Reach is what d is about: the duties of the resources of its scope.

@@ -38,6 +38,27 @@ func TestWhatAnOwnerMayNotSettle(t *testing.T) {
 	}
 }
 
+// What an owner declares is bound to their team for as long as it stands: a later scan may find what is others'.
+func TestAnOwnersDeclarationIsBound(t *testing.T) {
+	for _, c := range []struct {
+		kind  DeclarationKind
+		actor Actor
+		want  []string
+	}{
+		{Attestation, person{"payments"}, []string{"payments"}},
+		{Exception, person{"payments", "shop"}, []string{"payments"}},
+		{TeamWork, person{"payments"}, []string{"payments", ""}},
+		{Acceptance, person{"payments"}, nil},
+		{Exception, LocalActor("root"), nil},
+	} {
+		d := Declaration{Kind: c.kind, Team: "payments", Scope: Filter{Providers: []string{"aws"}}}
+		d.Bind(c.actor)
+		if where, err := d.Where(); !slices.Equal(d.Scope.Teams, c.want) || where != "provider == 'aws'" || err != nil {
+			t.Errorf("%s by %v: teams %q, where %s, %v", c.kind, c.actor, d.Scope.Teams, where, err)
+		}
+	}
+}
+
 func TestReach(t *testing.T) {
 	d := Declaration{Kind: Exception, Scope: Filter{Providers: []string{"aws"}}, Check: "aws/s3/public"}
 	if got := d.Reach().String(); got != "check=aws%2Fs3%2Fpublic&provider=aws" {

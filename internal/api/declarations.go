@@ -106,7 +106,7 @@ func mayFor(actor demarc.Actor, team string) bool {
 	return actor.May(demarc.RightDeclare, team) && (team != "" || actor.May(demarc.RightAdminister, ""))
 }
 
-// within sees that a declaration settles nothing of teams that its actor may not declare for.
+// within sees that a declaration settles nothing of teams that its actor may not declare for, now or later.
 func (a *API) within(ctx context.Context, d *demarc.Declaration, organization string) error {
 	actor := demarc.ActorOf(ctx)
 	if actor.May(demarc.RightAdminister, "") {
@@ -119,6 +119,7 @@ func (a *API) within(ctx context.Context, d *demarc.Declaration, organization st
 	if beyond := d.Beyond(actor, groups); len(beyond) > 0 {
 		return forbidden{fmt.Errorf("%s may not declare for %s: choose narrower", actor.Name(), strings.Join(beyond, ", "))}
 	}
+	d.Bind(actor)
 	return nil
 }
 

@@ -132,7 +132,7 @@ type grounds struct {
 func (w *Worker) vector(c responsibility.Case, p *responsibility.Profile) []*demarc.Verdict {
 	g := grounds{settings: c.Settings, attestations: c.Declared.Attestations, assurances: c.Declared.Assurances}
 	if c.Declared.Exceptions != nil {
-		g.excepted = w.excepted(c.Settings, c.Declared.Exceptions)
+		g.excepted = w.excepted(c.Settings, c.Declared.Exceptions, c.Declared.Teams)
 	}
 	key := binary.LittleEndian.AppendUint32(w.key[:0], p.Shape)
 	key = binary.LittleEndian.AppendUint32(key, c.Settings.ChecksNumber)
@@ -155,8 +155,9 @@ func (w *Worker) vector(c responsibility.Case, p *responsibility.Profile) []*dem
 	return v
 }
 
-// excepted returns, for each check that failed, the first of some exceptions that names it.
-func (w *Worker) excepted(s *rulebook.Settings, matching *estate.Places) []exception {
+// excepted returns, for each check that failed, the first of some exceptions that names it and is for the team of its duty. The
+// teams are by duty; nil where there are none.
+func (w *Worker) excepted(s *rulebook.Settings, matching *estate.Places, teams []string) []exception {
 	named, ok := w.exceptions[s.Service]
 	if !ok {
 		for i := range w.a.est.Exceptions {
@@ -172,6 +173,13 @@ func (w *Worker) excepted(s *rulebook.Settings, matching *estate.Places) []excep
 	var out []exception
 	for _, e := range named {
 		failed := s.Checks[e.check].Result == demarc.CheckFail
+		team := ""
+		if teams != nil {
+			team = teams[s.Service.Checks[e.check].Duty]
+		}
+		if !estate.Among(w.a.est.Exceptions[e.exception].Teams, team) {
+			continue
+		}
 		if _, is := slices.BinarySearch(matching.List, e.exception); failed && is && !slices.ContainsFunc(out, func(x exception) bool { return x.check == e.check }) {
 			out = append(out, e)
 		}

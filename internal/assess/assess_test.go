@@ -221,6 +221,40 @@ func TestTeams(t *testing.T) {
 	}
 }
 
+// What is declared for a team counts where that team does the duty, whoever did it when it was declared; and a team takes over
+// from those alone that it may.
+func TestDeclaredForATeam(t *testing.T) {
+	b := book(t)
+	const of = "exceptions: [{check: aws/thing/safe, teams: [web], reason: R, owner: web, until: 2026-12-31}]\nattestations: [{duty: data.*, teams: [web], by: Ada, on: 2026-11-01}]\n"
+	for name, c := range map[string]struct {
+		teams               string
+		patching, data      demarc.State
+		patches, classifies string // the teams
+	}{
+		"its own":           {"teams: [{team: web}]\n", demarc.Excepted, demarc.Attested, "web", "web"},
+		"another's":         {"teams: [{team: shop}]\n", demarc.Failing, demarc.Unverified, "shop", "shop"},
+		"nobody's":          {"", demarc.Failing, demarc.Unverified, "", ""},
+		"one of two":        {"teams: [{team: web, duties: [guest.*]}, {team: shop}]\n", demarc.Excepted, demarc.Unverified, "web", "shop"},
+		"taken from nobody": {"teams: [{team: web, teams: [web, \"\"]}, {team: shop, duties: [data.*]}]\n", demarc.Excepted, demarc.Unverified, "web", "shop"},
+		"taken from shop":   {"teams: [{team: web, teams: [shop]}, {team: shop, duties: [data.*]}]\n", demarc.Failing, demarc.Attested, "", "web"},
+	} {
+		j := judged(t, b, parsed(t, b, of+c.teams), asOf, "used !safe")
+		at := func(duty demarc.DutyID) (demarc.State, string) {
+			d, team := demarc.DutyIndex(duty), ""
+			if j.Teams != nil {
+				team = j.Teams[d]
+			}
+			return j.Verdicts[d].State, team
+		}
+		if state, team := at("guest.patching"); state != c.patching || team != c.patches {
+			t.Errorf("%s: guest.patching is %s, of %q; want %s, of %q", name, state, team, c.patching, c.patches)
+		}
+		if state, team := at("data.classification"); state != c.data || team != c.classifies {
+			t.Errorf("%s: data.classification is %s, of %q; want %s, of %q", name, state, team, c.data, c.classifies)
+		}
+	}
+}
+
 // Nothing is met without a successful read of what proves it; every duty has a state; and judging twice is the same.
 func TestNothingIsMetUnread(t *testing.T) {
 	b := book(t)

@@ -38,6 +38,17 @@ type Gate struct {
 	now      func() time.Time
 	provider *provider // nil where nobody can log in
 	slow     *throttle
+
+	// Tell answers somebody at a browser in a sentence; http.Error where it is nil.
+	Tell func(w http.ResponseWriter, r *http.Request, status int, title, detail string)
+}
+
+func (g *Gate) tell(w http.ResponseWriter, r *http.Request, status int, title, detail string) {
+	if g.Tell != nil {
+		g.Tell(w, r, status, title, detail)
+		return
+	}
+	http.Error(w, title+": "+detail, status)
 }
 
 // NewGate makes a Gate. The Config must be finished.
@@ -52,7 +63,7 @@ func NewGate(c Config, tokens Tokens, log *slog.Logger) *Gate {
 	g := &Gate{config: c, sessions: m, tokens: tokens, log: log, now: time.Now, slow: newThrottle()}
 	m.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
 		log.ErrorContext(r.Context(), "session failed", "error", err)
-		http.Error(w, "Something went wrong here; the log of the server says what.", http.StatusInternalServerError)
+		g.tell(w, r, http.StatusInternalServerError, "Something went wrong here", "The log of the server says what.")
 	}
 	if c.Provider.Issuer != "" {
 		g.provider = newProvider(c.Provider, c.base)
@@ -83,6 +94,7 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 	mux.HandleFunc("GET "+LoginPath, g.limited(g.login))
 	mux.HandleFunc("GET "+callbackPath, g.limited(g.callback))
 	mux.HandleFunc("POST "+LogoutPath, g.logout)
+	mux.HandleFunc("GET "+LogoutPath, g.loggedOut)
 	mux.Handle("/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var actor demarc.Actor
 		if header := r.Header.Get("Authorization"); header != "" {

@@ -158,7 +158,13 @@ func TestPeopleLogInAtTheirProvider(t *testing.T) {
 		t.Errorf("another site logs somebody out: %d %s", response.StatusCode, body)
 	}
 	b.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	b.do("POST", site.URL+LogoutPath, url.Values{}, "Sec-Fetch-Site", "same-origin")
+	// Back to the provider it must not lead: a browser lets no form of ours end elsewhere.
+	if response, _ := b.do("POST", site.URL+LogoutPath, url.Values{}, "Sec-Fetch-Site", "same-origin"); response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != LogoutPath {
+		t.Errorf("logging out: %d to %s", response.StatusCode, response.Header.Get("Location"))
+	}
+	if response, body := b.do("GET", site.URL+LogoutPath, nil); response.StatusCode != http.StatusOK || !strings.Contains(body, "You are logged out") {
+		t.Errorf("after logging out: %d %s", response.StatusCode, body)
+	}
 	if response, _ := b.do("GET", site.URL+"/", nil); response.StatusCode != http.StatusSeeOther || !strings.HasPrefix(response.Header.Get("Location"), LoginPath) {
 		t.Errorf("after logging out: %d to %s", response.StatusCode, response.Header.Get("Location"))
 	}

@@ -66,13 +66,13 @@ type pending struct {
 // login sends somebody to the provider.
 func (g *Gate) login(w http.ResponseWriter, r *http.Request) {
 	if g.provider == nil {
-		http.Error(w, "Nobody can log in here: no provider is set up. Programs use tokens.", http.StatusNotFound)
+		g.tell(w, r, http.StatusNotFound, "Nobody can log in here", "No login provider is set up. Programs use tokens.")
 		return
 	}
 	oauth, _, err := g.provider.ready(r.Context())
 	if err != nil {
 		g.log.ErrorContext(r.Context(), "login not begun", "error", err)
-		http.Error(w, "The login provider does not answer. Try again in a while.", http.StatusBadGateway)
+		g.tell(w, r, http.StatusBadGateway, "The login provider does not answer", "Try again in a while.")
 		return
 	}
 	begun := pending{State: oauth2.GenerateVerifier(), Nonce: oauth2.GenerateVerifier(), Verifier: oauth2.GenerateVerifier(), To: localPath(r.URL.Query().Get("to"))}
@@ -122,7 +122,7 @@ func (g *Gate) callback(w http.ResponseWriter, r *http.Request) {
 func (g *Gate) refuseLogin(w http.ResponseWriter, r *http.Request, err error) {
 	g.slow.failed(g.from(r))
 	g.log.WarnContext(r.Context(), "login refused", "error", err)
-	http.Error(w, "The login did not work. Try again from the start.", http.StatusForbidden)
+	g.tell(w, r, http.StatusForbidden, "The login did not work", "Try again from the start.")
 }
 
 // exchange trades the code of a login for who somebody is, and the groups that they are in.
@@ -214,7 +214,17 @@ func (g *Gate) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Clear-Site-Data", `"cache"`)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	// Not to a page that sends to the provider: a browser refuses a form that ends elsewhere (form-action 'self').
+	http.Redirect(w, r, LogoutPath, http.StatusSeeOther)
+}
+
+// loggedOut is where logging out leads.
+func (g *Gate) loggedOut(w http.ResponseWriter, r *http.Request) {
+	if g.bySession(r.Context()) != nil {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
+	}
+	g.tell(w, r, http.StatusOK, "You are logged out", "Your session at the login provider goes on: who opens this browser may come back in.")
 }
 
 // toQuery says where somebody wanted to go.

@@ -9,7 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
@@ -28,6 +31,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/zitadel/oidc/v3/example/server/exampleop"
+	"github.com/zitadel/oidc/v3/example/server/storage"
+	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"github.com/demarc/demarc/internal/cli"
 )
@@ -69,9 +75,11 @@ type browser struct {
 	t      *testing.T
 	ctx    context.Context //nolint:containedctx // chromedp keeps the browser in it
 	origin string
+	login  string // of a provider that may be asked too; "" for none
 	axe    string
 
 	mu      sync.Mutex
+	wrong   bool // what is looked at is a page of an error
 	watched []string
 }
 
@@ -143,14 +151,14 @@ func flags(names ...string) []chromedp.ExecAllocatorOption {
 }
 
 func (b *browser) watch(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	note := func(format string, args ...any) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
 		b.watched = append(b.watched, fmt.Sprintf(format, args...))
 	}
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
-		if u := e.Request.URL; !strings.HasPrefix(u, b.origin+"/") && !strings.HasPrefix(u, "data:") && u != "about:blank" {
+		if u := e.Request.URL; !strings.HasPrefix(u, b.origin+"/") && !strings.HasPrefix(u, "data:") && u != "about:blank" && (b.login == "" || !strings.HasPrefix(u, b.login+"/")) {
 			note("%s asks %s", e.DocumentURL, u)
 		}
 	case *runtime.EventExceptionThrown:
@@ -160,7 +168,9 @@ func (b *browser) watch(event any) {
 			note("console: %s %v", e.Type, e.Args)
 		}
 	case *log.EventEntryAdded:
-		if e.Entry.Level == log.LevelError {
+		ofLogin := b.login != "" && strings.HasPrefix(e.Entry.URL, b.login+"/") // its complaints are not ours
+		told := b.wrong && e.Entry.Source == log.SourceNetwork                  // a page that is an error is one on purpose
+		if e.Entry.Level == log.LevelError && !ofLogin && !told {
 			note("console: %s (%s)", e.Entry.Text, e.Entry.URL)
 		}
 	}
@@ -229,7 +239,7 @@ const (
 	orders = "arn%3Aaws%3Ards%3Aeu-west-1%3A444455556666%3Adb%3Areviews"
 )
 
-// looks is every page as it is looked at.
+// looks is every page as it is looked at. Those whose name begins with "error" are answered with one.
 var looks = []struct{ name, path string }{
 	{"overview", "/"},
 	{"line", "/line"},
@@ -255,6 +265,17 @@ var looks = []struct{ name, path string }{
 	{"catalog-compare", "/catalog/compare?service=aws/ec2&service=aws/rds&service=aws/lambda"},
 	{"audit", "/audit"},
 	{"nothing", "/resources?q=there-is-no-such-thing"},
+	{"gaps-resolved", "/gaps?status=resolved"},
+	{"line-accounts", "/line?by=account&columns=16"},
+	{"earlier", "/?scan=1"},
+	{"declare-accept", "/declarations/new?kind=acceptance&team=payments"},
+	{"declare-attest", "/declarations/new?kind=attestation&duty=resilience.restore-testing"},
+	{"declarations-all", "/declarations?show=all"},
+	{"compare-nothing", "/catalog/compare"},
+	{"compare-all", "/catalog/compare?service=aws/ec2&service=azure/vm&all=yes"},
+	{"frameworks-ccm", "/frameworks?framework=ccm-v4&provider=aws"},
+	{"error-nowhere", "/nowhere"},
+	{"error-filter", "/gaps?severity=terrible"},
 }
 
 // scanned makes a store of the example estate with two scans, between which an operator left: the line has moved.
@@ -298,12 +319,12 @@ func TestPagesInABrowser(t *testing.T) {
 		width, height int64
 		scheme        string
 		axe           bool
-	}{{"390-dark", 390, 844, "dark", true}, {"1280-light", 1280, 900, "light", true}}
+	}{{"390-dark", 390, 844, "dark", true}, {"1280-light", 1280, 900, "light", true}, {"1920-dark", 1920, 1080, "dark", false}}
 	if *screenshots != "" {
-		sizes = append(sizes, sizes[0], sizes[1], sizes[1])
-		sizes[2].name, sizes[2].scheme, sizes[2].axe = "390-light", "light", false
-		sizes[3].name, sizes[3].scheme, sizes[3].axe = "1280-dark", "dark", false
-		sizes[4].name, sizes[4].width, sizes[4].axe = "1920-light", 1920, false
+		sizes = append(sizes, sizes[0], sizes[1], sizes[2])
+		sizes[3].name, sizes[3].scheme, sizes[3].axe = "390-light", "light", false
+		sizes[4].name, sizes[4].scheme, sizes[4].axe = "1280-dark", "dark", false
+		sizes[5].name, sizes[5].scheme, sizes[5].axe = "1920-light", "light", false
 	}
 	for _, size := range sizes {
 		b.do(
@@ -311,7 +332,13 @@ func TestPagesInABrowser(t *testing.T) {
 			emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: size.scheme}}),
 		)
 		for _, look := range looks {
+			b.mu.Lock()
+			b.wrong = strings.HasPrefix(look.name, "error")
+			b.mu.Unlock()
 			b.open(look.path)
+			if title := b.text("h1"); title == "" || !b.wrong && title == "Something went wrong here" {
+				t.Errorf("%s has the title %q", look.path, title)
+			}
 			var width int64
 			b.eval(`document.documentElement.scrollWidth`, &width)
 			if width > size.width {
@@ -332,6 +359,29 @@ func TestPagesInABrowser(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+		}
+	}
+}
+
+// Where nothing was scanned, or a scan found nothing, pages say so.
+func TestEmptyPagesInABrowser(t *testing.T) {
+	dir := t.TempDir()
+	empty, none := filepath.Join(dir, "empty"), filepath.Join(dir, "none.db")
+	if err := os.Mkdir(empty, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for at, input := range map[string]string{none: filepath.Join(dir, "missing"), filepath.Join(dir, "zero.db"): empty} {
+		cli.Main(t.Context(), []string{"assess", input, "--store", at, "--quiet", "-o", filepath.Join(dir, "report")}, cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, func(string) string { return "" })
+		b := openBrowser(t, serve(t, "--store", at))
+		b.do(emulation.SetDeviceMetricsOverride(390, 844, 1, true))
+		for _, path := range []string{"/", "/line", "/gaps", "/resources", "/sources", "/catalog"} {
+			b.open(path)
+			if at == none && path != "/catalog" {
+				b.wants(path, b.text("h1"), "Nothing has been read yet")
+			} else if at != none {
+				b.wants(path, b.text(".banner"), "found no resource")
+			}
+			b.accessible(path + " of an empty store")
 		}
 	}
 }
@@ -370,6 +420,55 @@ func TestJourneys(t *testing.T) {
 			t.Run("without a script", b.scriptlessJourney)
 		})
 	}
+}
+
+// Somebody logs in at a provider of OpenID Connect, sees who they are and no more than they may, and logs out.
+func TestLoginJourney(t *testing.T) {
+	var providing http.Handler
+	idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { providing.ServeHTTP(w, r) }))
+	t.Cleanup(idp.Close)
+	issuer := strings.Replace(idp.URL, "127.0.0.1", "localhost", 1)
+	free, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		at := filepath.Join(dir, name)
+		if err := os.WriteFile(at, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	clients := map[string]*storage.Client{"demarc": storage.WebClient("demarc", "secret", "http://"+address+"/login/callback")}
+	providing = exampleop.SetupServer(issuer, storage.NewStorageWithClients(storage.NewUserStore(issuer), clients), slog.New(slog.DiscardHandler), false, op.WithAllowInsecure())
+	access := write("access.yaml", "url: http://"+address+"\noidc: {issuer: "+issuer+", client_id: demarc, client_secret_file: "+write("secret", "secret")+"}\ngrants: [{group: \"*\", role: viewer}]\n")
+	b := openBrowser(t, serve(t, "--example", "--access", access, "--listen", address))
+	b.login = issuer
+
+	b.open("/gaps?view=each")
+	b.do(chromedp.SendKeys(`input[name=username]`, "test-user@localhost", chromedp.ByQuery), chromedp.SendKeys(`input[name=password]`, "verysecure", chromedp.ByQuery))
+	b.leads("log in", chromedp.Submit(`form`, chromedp.ByQuery))
+	if at := b.location(); at.Path != "/gaps" || at.RawQuery != "view=each" {
+		t.Errorf("logging in leads to %s", at)
+	}
+	b.wants("who one is", b.text(".who summary"), "test-user@zitadel.ch")
+	b.accessible("gaps of a viewer")
+	var offered int
+	b.eval(`document.querySelectorAll('a[href*="/declarations/new"], a[href^="/audit"]').length`, &offered)
+	if offered > 0 {
+		t.Errorf("a viewer is offered %d ways to declare", offered)
+	}
+	b.do(chromedp.Click(`.who summary`, chromedp.ByQuery))
+	b.click(`.who button`)
+	b.wants("after logging out", b.text("h1"), "You are logged out")
+	b.accessible("logged out")
+	b.open("/")
+	b.wants("where one is led then", b.location().String(), issuer)
 }
 
 func (b *browser) lineJourney(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/store"
+	"github.com/demarc/demarc/internal/web"
 )
 
 var pagesOf = flag.Int("pages-of", 2_000, "measure pages over a store of `N` resources")
@@ -59,7 +60,7 @@ func BenchmarkPages(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Logf("recorded %d resources in %s", *pagesOf, time.Since(begin).Round(time.Millisecond))
-	site := newSite(to.store, newKnowledge(r.book, to.store), a.log, nil, false)
+	site := newSite(to.store, newKnowledge(r.book, to.store), web.Config{Log: a.log})
 	get := func(path string) time.Duration {
 		w := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(demarc.WithActor(ctx, demarc.LocalActor("bench")), http.MethodGet, path, nil)

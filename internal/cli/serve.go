@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/demarc/demarc/examples"
+	"github.com/demarc/demarc/internal/auth"
 	"github.com/demarc/demarc/internal/store"
 	"github.com/demarc/demarc/internal/web"
 	"github.com/demarc/demarc/internal/web/assumptions"
@@ -70,7 +70,11 @@ serves the person at this machine alone. /healthz, /readyz and /metrics are for 
 			a.patience.Store(int64(lastAnswers + patience))
 			ctx, stop := context.WithCancel(ctx)
 			w := warm(ctx, st, a.log)
-			handler, err := a.gate(&access, st, a.newServer(st, newKnowledge(book, st), example, w.ready))
+			logout := ""
+			if access.access != "" {
+				logout = auth.LogoutPath
+			}
+			handler, err := a.gate(&access, st, a.newServer(st, newKnowledge(book, st), example, logout, w.ready))
 			if err == nil {
 				err = a.listen(ctx, &access, handler)
 			}
@@ -138,8 +142,9 @@ type history interface {
 }
 
 // newSite brings the pages and what they read together.
-func newSite(h history, k *knowledge, log *slog.Logger, seen func(*http.Request, int, time.Duration), example bool) *web.Site {
-	return web.New(web.Config{History: h, Words: words{k}, Log: log, Version: version(), Example: example, Seen: seen},
+func newSite(h history, k *knowledge, c web.Config) *web.Site {
+	c.History, c.Words, c.Version = h, words{k}, version()
+	return web.New(c,
 		overview.Page{Counts: h, Attention: h, Lines: h},
 		line.Page{Reader: h},
 		moves.Page{Reader: h},

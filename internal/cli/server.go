@@ -27,7 +27,7 @@ type accessFlags struct {
 
 // gate returns what stands between requests and the pages: the person at this machine, or whoever the file of --access
 // lets in. Past loopback that file is needed, and so is TLS: our own, or of a proxy that it names.
-func (a *app) gate(f *accessFlags, st *store.Store, next http.Handler) (http.Handler, error) {
+func (a *app) gate(f *accessFlags, st *store.Store, next *server) (http.Handler, error) {
 	host, _, err := net.SplitHostPort(f.address)
 	if err != nil {
 		return nil, fmt.Errorf("--listen %q: expected an address and a port, as 127.0.0.1:8377", f.address)
@@ -49,7 +49,19 @@ func (a *app) gate(f *accessFlags, st *store.Store, next http.Handler) (http.Han
 	if !local && f.cert == "" && len(c.Proxies) == 0 {
 		return nil, fmt.Errorf("--listen %q: what is said in plain text can be read on the way; name --tls-cert and --tls-key, or under proxies in %s what does TLS in front", f.address, f.access)
 	}
-	return auth.NewGate(*c, st, a.log).Handler(next), nil
+	return next.behind(auth.NewGate(*c, st, a.log)), nil
+}
+
+// server is pages, API and what operators ask together.
+type server struct {
+	http.Handler
+	site *web.Site
+}
+
+// behind puts a Gate in front of a server, which tells people in pages what it has to say.
+func (s *server) behind(g *auth.Gate) http.Handler {
+	g.Tell = s.site.Tell
+	return g.Handler(s)
 }
 
 // readAccess reads the file of --access.
@@ -68,8 +80,8 @@ func readAccess(name string) (*auth.Config, error) {
 	return c, nil
 }
 
-// newServer brings pages, API and what operators ask together; ready returns why they should wait.
-func (a *app) newServer(st *store.Store, k *knowledge, example bool, ready func(context.Context) error) http.Handler {
+// newServer makes a server; ready returns why operators should wait, and logout is where sessions are ended, "" where there are none.
+func (a *app) newServer(st *store.Store, k *knowledge, example bool, logout string, ready func(context.Context) error) *server {
 	operation := api.NewOperation(st, ready, a.log)
 	programs := api.New(api.Config{
 		History: st, Resources: st, Findings: st, Declared: st, Audit: st, Tokens: st, Catalog: offered{k}, Version: version(), Log: a.log,
@@ -79,8 +91,9 @@ func (a *app) newServer(st *store.Store, k *knowledge, example bool, ready func(
 	mux := http.NewServeMux()
 	operation.Routes(mux)
 	mux.Handle(api.Root+"/", guard.Handler(programs))
-	mux.Handle("/", newSite(st, k, a.log, operation.Seen, example))
-	return compressed(mux)
+	site := newSite(st, k, web.Config{Log: a.log, Seen: operation.Seen, Example: example, Logout: logout})
+	mux.Handle("/", site)
+	return &server{compressed(mux), site}
 }
 
 // offered is what the API says of the catalog.

@@ -54,7 +54,7 @@ func exampleServer(t *testing.T) (address string, tokens map[demarc.AccessRole]s
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	w := warm(ctx, st, a.log)
-	server := httptest.NewServer(auth.NewGate(c, st, a.log).Handler(a.newServer(st, newKnowledge(book, st), true, w.ready)))
+	server := httptest.NewServer(a.newServer(st, newKnowledge(book, st), true, auth.LogoutPath, w.ready).behind(auth.NewGate(c, st, a.log)))
 	t.Cleanup(func() {
 		server.Close()
 		stop()

@@ -306,13 +306,16 @@ func declarationsYAML(list []demarc.Declaration, asOf time.Time) ([]byte, error)
 		if !d.Withdrawn.IsZero() {
 			continue
 		}
-		where, err := d.Scope.Where()
+		where, err := d.Where()
 		if err != nil {
 			return nil, fmt.Errorf("declaration %s: %w", d.ID, err)
 		}
 		e := entry{"id": "store-" + d.ID}
 		if where != "" {
 			e["where"] = where
+		}
+		if len(d.Scope.Teams) > 0 {
+			e["teams"] = d.Scope.Teams
 		}
 		if !d.Until.IsZero() {
 			e["until"] = d.Until.Format(time.DateOnly)

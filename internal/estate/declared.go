@@ -56,6 +56,13 @@ func (s *Selector) ask(r *demarc.Resource) *Declared {
 	for _, i := range about[bindings] {
 		s.bound[i].Store(true)
 	}
+	named := s.teams(s.places(s.assigned(about[teams])))
+	team := func(d int) string {
+		if named == nil {
+			return ""
+		}
+		return named[d]
+	}
 	return &Declared{
 		Bindings: s.places(firsts(demarc.NumRoles, about[bindings], func(role, i int) bool {
 			_, ok := e.Bindings[i].Roles[demarc.Role(role)]
@@ -70,13 +77,39 @@ func (s *Selector) ask(r *demarc.Resource) *Declared {
 			a := &e.Assumptions[i]
 			return a.Covers(demarc.Duties[d]) && (a.Holder == demarc.HeldByProvider || a.Holder == demarc.HeldByThirdParty || a.Holder == demarc.NotApplicable)
 		})),
-		Teams: s.teams(s.places(firsts(duties, about[teams], func(d, i int) bool { return e.Teams[i].Covers(demarc.Duties[d]) }))),
+		Teams: named,
 		Attestations: s.places(firsts(duties, about[attestations], func(d, i int) bool {
-			return e.Attestations[i].Covers(demarc.Duties[d]) && e.Attestations[i].InForce(s.asOf)
+			a := &e.Attestations[i]
+			return a.Covers(demarc.Duties[d]) && a.InForce(s.asOf) && Among(a.Teams, team(d))
 		})),
 		Assurances: s.places(slices.DeleteFunc(about[assurances], func(i int) bool { return !e.Assurances[i].InForce(s.asOf) })),
 		Exceptions: s.places(slices.DeleteFunc(about[exceptions], func(i int) bool { return !e.Exceptions[i].InForce(s.asOf) })),
 	}
+}
+
+// assigned returns for each duty the first of some teams that covers it, whatever comes after, -1 for none; nil if there is none at
+// all. A team that takes over from some teams alone is passed over where another would do the duty.
+func (s *Selector) assigned(of []int) []int {
+	list := s.est.Teams
+	if !slices.ContainsFunc(of, func(i int) bool { return list[i].Teams != nil }) {
+		return firsts(len(demarc.Duties), of, func(d, i int) bool { return list[i].Covers(demarc.Duties[d]) })
+	}
+	var out []int
+	for d, duty := range demarc.Duties {
+		place, team := -1, ""
+		for _, i := range slices.Backward(of) {
+			if t := &list[i]; t.Covers(duty) && Among(t.Teams, team) {
+				place, team = i, t.Team
+			}
+		}
+		if out == nil && place >= 0 {
+			out = slices.Repeat([]int{-1}, len(demarc.Duties))
+		}
+		if out != nil {
+			out[d] = place
+		}
+	}
+	return out
 }
 
 // firsts returns for each of n roles or duties the first of some declarations of which the first question is true, else

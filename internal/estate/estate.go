@@ -120,6 +120,7 @@ type Team struct {
 	Team   string
 	Where  *rule.Where
 	Duties []string // duties, or globs; none means all
+	Teams  []string // it takes over only what one of these would do, "" being none of them; none means all
 	Pos    strictyaml.Pos
 }
 
@@ -134,6 +135,7 @@ type Attestation struct {
 	By        string
 	On, Until time.Time // days; a zero Until is open
 	Evidence  string
+	Teams     []string // only of what one of these teams does, "" being none of them; none means all
 	Pos       strictyaml.Pos
 }
 
@@ -175,11 +177,15 @@ type Exception struct {
 	Reason string
 	Owner  string
 	Until  time.Time // a day; never zero
+	Teams  []string  // only where one of these teams does the duty, "" being none of them; none means all
 	Pos    strictyaml.Pos
 }
 
 // InForce reports whether the exception counts on a day.
 func (x *Exception) InForce(on time.Time) bool { return !ended(x.Until, on) }
+
+// Among reports whether a team is one of some, which none are all of.
+func Among(teams []string, team string) bool { return len(teams) == 0 || slices.Contains(teams, team) }
 
 func matchAny(globs []string, d demarc.DutyID) bool {
 	return slices.ContainsFunc(globs, func(glob string) bool { return demarc.MatchDuty(glob, d) })

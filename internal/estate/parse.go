@@ -127,6 +127,7 @@ type teamYAML struct {
 	Team   strictyaml.Text   `yaml:"team"`
 	Where  strictyaml.Text   `yaml:"where"`
 	Duties []strictyaml.Text `yaml:"duties"`
+	Teams  []string          `yaml:"teams"`
 }
 
 type attestationYAML struct {
@@ -137,6 +138,7 @@ type attestationYAML struct {
 	On       strictyaml.Text `yaml:"on"`
 	Until    strictyaml.Text `yaml:"until"`
 	Evidence string          `yaml:"evidence"`
+	Teams    []string        `yaml:"teams"`
 }
 
 type assuranceYAML struct {
@@ -155,6 +157,7 @@ type exceptionYAML struct {
 	Reason string          `yaml:"reason"`
 	Owner  string          `yaml:"owner"`
 	Until  strictyaml.Text `yaml:"until"`
+	Teams  []string        `yaml:"teams"`
 }
 
 // entry is one element of a list of the file. One that did not decode is passed over: its mistakes are told.
@@ -333,14 +336,14 @@ func (p *parser) team(x *entry[teamYAML]) Team {
 	p.required(x.pos, "team", "team", x.raw.Team)
 	return Team{
 		ID: id(p, "team", x, x.raw.ID), Team: x.raw.Team.Value, Where: p.where(x.raw.Where),
-		Duties: p.duties(x.raw.Duties), Pos: x.pos,
+		Duties: p.duties(x.raw.Duties), Teams: x.raw.Teams, Pos: x.pos,
 	}
 }
 
 func (p *parser) attestation(x *entry[attestationYAML]) Attestation {
 	a := Attestation{
 		ID: id(p, "attestation", x, x.raw.ID), Where: p.where(x.raw.Where), By: x.raw.By.Value,
-		On: p.date(x.raw.On), Until: p.date(x.raw.Until), Evidence: x.raw.Evidence, Pos: x.pos,
+		On: p.date(x.raw.On), Until: p.date(x.raw.Until), Evidence: x.raw.Evidence, Teams: x.raw.Teams, Pos: x.pos,
 	}
 	if p.required(x.pos, "attestation", "duty", x.raw.Duty) {
 		a.Duty = p.duty(x.raw.Duty)
@@ -368,7 +371,7 @@ func (p *parser) exception(x *entry[exceptionYAML]) Exception {
 	p.required(x.pos, "exception", "until", x.raw.Until)
 	return Exception{
 		ID: id(p, "exception", x, x.raw.ID), Check: x.raw.Check.Value, Where: p.where(x.raw.Where),
-		Reason: x.raw.Reason, Owner: x.raw.Owner, Until: p.date(x.raw.Until), Pos: x.pos,
+		Reason: x.raw.Reason, Owner: x.raw.Owner, Until: p.date(x.raw.Until), Teams: x.raw.Teams, Pos: x.pos,
 	}
 }
 

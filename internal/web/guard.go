@@ -33,6 +33,15 @@ type Guard struct {
 	Seen func(r *http.Request, status int, took time.Duration)
 }
 
+// protect sets what keeps a browser from doing with an answer what it is not meant for.
+func protect(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+}
+
 // Handler wraps a handler.
 func (g Guard) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,13 +51,8 @@ func (g Guard) Handler(next http.Handler) http.Handler {
 		if g.MaxBody > 0 {
 			r.Body = http.MaxBytesReader(w, r.Body, g.MaxBody)
 		}
-		h := w.Header()
-		h.Set("X-Request-Id", id)
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		w.Header().Set("X-Request-Id", id)
+		protect(w.Header())
 		seen := &statusWriter{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // the value that net/http panics with

@@ -425,7 +425,7 @@ func TestDeclaring(t *testing.T) {
 		t.Fatalf("status %d, %d declared: %s", w.Code, len(m.Declared), texts(t, w.Body.String(), "[role=alert]"))
 	}
 	d := m.Declared[0]
-	if d.Kind != demarc.Exception || d.Scope.String() != "service=aws%2Frds" || d.Team != "shop" || d.Until.Format(time.DateOnly) != "2027-01-31" || m.Recorded[0].Actor != "amara@northwind.example" {
+	if d.Kind != demarc.Exception || d.Scope.String() != "service=aws%2Frds&team=shop" || d.Team != "shop" || d.Until.Format(time.DateOnly) != "2027-01-31" || m.Recorded[0].Actor != "amara@northwind.example" {
 		t.Errorf("recorded %+v by %+v", d, m.Recorded)
 	}
 	if got := texts(t, get(t, s, w.Header().Get("Location")).Body.String(), "tbody tr"); len(got) != 1 || !strings.Contains(got[0], "Until the freeze ends.") {

@@ -220,6 +220,7 @@ func (s *Site) show(w http.ResponseWriter, r *Request, f failure) {
 
 // Tell answers with a page that says something, for whoever stands in front of the Site.
 func (s *Site) Tell(w http.ResponseWriter, r *http.Request, status int, title, detail string) {
+	protect(w.Header())
 	s.show(w, &Request{Request: r, site: s, Actor: demarc.ActorOf(r.Context())}, failure{Status: status, Title: title, Detail: detail, ID: requestID(r.Context())})
 }
 

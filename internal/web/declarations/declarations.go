@@ -131,6 +131,8 @@ type entry struct {
 	Text      string
 	Mistakes  []string
 	Title     string
+	Teams     []string // that do something, for somebody to choose from
+	Bound     bool     // to what its team does
 }
 
 var titles = map[string]string{
@@ -186,6 +188,17 @@ func (p Page) show(r *web.Request, e entry, scope demarc.Filter) (web.Response, 
 		return nil, err
 	}
 	e.Resources = some.Total
+	teams, err := p.Scope.Groups(r.Context(), r.At, demarc.Filter{}, demarc.ByTeam)
+	if err != nil {
+		return nil, err
+	}
+	for i := range teams {
+		if teams[i].Value != "" && r.Actor.May(demarc.RightDeclare, teams[i].Value) {
+			e.Teams = append(e.Teams, teams[i].Value)
+		}
+	}
+	slices.Sort(e.Teams)
+	e.Bound = !r.Actor.May(demarc.RightAdminister, "") && e.Kind != string(demarc.Acceptance)
 	return web.View{Title: e.Title, Section: "declarations", Template: formPage, Data: e}, nil
 }
 
@@ -228,6 +241,9 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 	if err := d.Validate(); err != nil {
 		e.Mistakes = append(e.Mistakes, strings.Split(err.Error(), "\n")...)
 	}
+	if d.Check != "" && r.Check(d.Check) == d.Check { // it has no title
+		e.Mistakes = append(e.Mistakes, "There is no check "+d.Check+" in the catalog.")
+	}
 	if len(e.Mistakes) == 0 && !r.Actor.May(demarc.RightAdminister, "") {
 		groups, err := p.Scope.Groups(r.Context(), demarc.At{Organization: r.At.Organization}, d.Reach(), demarc.ByTeam)
 		if err != nil {
@@ -240,6 +256,7 @@ func (p Page) declare(r *web.Request) (web.Response, error) {
 	if len(e.Mistakes) > 0 {
 		return p.show(r, e, scope)
 	}
+	d.Bind(r.Actor)
 	done, err := p.Book.Declare(r.Context(), r.At.Organization, r.Actor.Name(), d, r.Now())
 	if err != nil {
 		return nil, err

@@ -34,6 +34,10 @@ func (f *frame) costs(bytes int) bool {
 	return f.steps > maxNativeSteps
 }
 
+// empty is what an atom comes to that asks for the first element of a list without one, as errNothing is to CEL: what is
+// unknown goes before it.
+const empty = Failed + 1
+
 // unknown says that something is unknown because of a fact.
 func (f *frame) unknown(fact int) Truth {
 	if fact >= 64 {
@@ -108,6 +112,8 @@ func (a *Atom) evalNative(facts []demarc.Fact, asOf time.Time) (Result, Truth) {
 	v, t := a.native(f)
 	out := Result{Value: v}
 	switch {
+	case t == empty:
+		out.Missing = a.lists()
 	case t != Unknown:
 	case len(facts) == 1:
 		out.Missing = a.names

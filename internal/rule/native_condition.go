@@ -184,6 +184,8 @@ func join(a, b, decides Truth) Truth {
 		return Failed
 	case a == Unknown || b == Unknown:
 		return Unknown
+	case a == empty:
+		return a
 	default:
 		return b
 	}
@@ -251,7 +253,7 @@ func (n *nativeCompiler) comparison(operator string, left, right celast.Expr) co
 	return func(f *frame) Truth {
 		x, y := a(f), b(f)
 		switch {
-		case x == Failed || y == Failed:
+		case x == Failed || y == Failed, x == empty || y == empty:
 			return Failed
 		case x == Unknown || y == Unknown:
 			return Unknown

@@ -49,12 +49,12 @@ func made[A, B any](value scalar[A], make func(A) B) scalar[B] {
 	}
 }
 
-// both comes to two values.
+// both comes to two values. Which of unknown and empty goes first is for CEL to say.
 func both[A, B any](f *frame, a scalar[A], b scalar[B]) (x A, y B, t Truth) {
 	x, first := a(f)
 	y, second := b(f)
 	switch {
-	case first == Failed || second == Failed:
+	case first == Failed || second == Failed, first != True && second != True && first != second:
 		return x, y, Failed
 	case first != True:
 		return x, y, first
@@ -206,28 +206,35 @@ func (n *nativeCompiler) textCall(call celast.CallExpr) scalar[string] {
 		}
 	case "string":
 		return made(n.integer(args[0]), func(i int64) string { return strconv.FormatInt(i, 10) })
-	case operators.Index:
+	case operators.Index, first:
 		return n.element(args)
 	default:
 		return nil
 	}
 }
 
-// element is one of a list of strings.
+// element is one of a list of strings: that at an index, or the first.
 func (n *nativeCompiler) element(args []celast.Expr) scalar[string] {
 	list, of := n.listing(args[0])
-	if list == nil || of.Type != demarc.TypeString || args[1].Kind() != celast.LiteralKind {
+	if list == nil || of.Type != demarc.TypeString {
 		return nil
 	}
-	i, ok := args[1].AsLiteral().(types.Int)
-	if !ok {
-		return nil
+	index, outside := 0, empty
+	if len(args) > 1 {
+		if args[1].Kind() != celast.LiteralKind {
+			return nil
+		}
+		i, ok := args[1].AsLiteral().(types.Int)
+		if !ok || i < 0 || i > maxElements {
+			return nil
+		}
+		index, outside = int(i), Failed
 	}
 	return measured(list, func(elements []demarc.Value) (string, Truth) {
-		if i < 0 || int(i) >= len(elements) {
-			return "", Failed
+		if index >= len(elements) {
+			return "", outside
 		}
-		return elements[i].AsString(), True
+		return elements[index].AsString(), True
 	})
 }
 

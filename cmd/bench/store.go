@@ -212,11 +212,12 @@ func copies(list []*demarc.Answer, times, day int) iter.Seq[*demarc.Answer] {
 		i := 0
 		for n := range times {
 			before := map[demarc.ServiceID]*demarc.Answer{}
+			prefix, suffix := demarc.ResourceID(fmt.Sprintf("copy%03d:", n)), fmt.Sprintf("-%03d", n)
 			for _, a := range list {
 				own := *a
 				one := &own
-				one.Resource.ID = demarc.ResourceID(fmt.Sprintf("copy%03d:%s", n, a.Resource.ID))
-				one.Resource.Account = fmt.Sprintf("%s-%03d", a.Resource.Account, n)
+				one.Resource.ID = prefix + a.Resource.ID
+				one.Resource.Account += suffix
 				one.Resource.Source = "bench"
 				if x := before[one.Resource.Service]; x != nil && i%100 < day {
 					one.Standing, one.Facts = x.Standing, x.Facts

@@ -82,7 +82,10 @@ func (s *Store) Prune(ctx context.Context, organization, actor string, keep int,
 		if err != nil || !first.Valid {
 			return err
 		}
+		const goes, stays = `(SELECT rid FROM resources WHERE organization = $1 AND ended < $2)`, `organization = $1 AND (ended IS NULL OR ended >= $2)`
 		for _, query := range []string{
+			`UPDATE resources SET tags = (SELECT t.tags FROM resources t WHERE t.rid = resources.tags_of), tags_of = NULL WHERE ` + stays + ` AND tags_of IN ` + goes,
+			`UPDATE resources SET facts = (SELECT t.facts FROM resources t WHERE t.rid = resources.facts_of), facts_of = NULL WHERE ` + stays + ` AND facts_of IN ` + goes,
 			`DELETE FROM resources WHERE organization = $1 AND ended < $2`, // what ended with the first says whose findings were resolved
 			`DELETE FROM moves WHERE organization = $1 AND scan < $2`,
 			`DELETE FROM findings WHERE organization = $1 AND resolved < $2`,

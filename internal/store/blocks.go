@@ -17,6 +17,9 @@ import (
 // A block is entries in the order of ids. Of an id, what it has in common with the one before is left out: the number of
 // common bytes, the rest as a text. Then uvarints: rid less that before (zig-zag), rid less lineage, place, twice standing
 // with a bit for inside, born, first less born; then the digest.
+//
+// A scan that finds a few resources of a block otherwise does not write the block again: their entries, without ids, are
+// its changes, a row for each scan, until they are an eighth of the block.
 
 // entry is what is compared of a version that has not ended.
 type entry struct {
@@ -101,8 +104,43 @@ func (r *blockReader) read(body []byte, withIDs bool) ([]entry, error) {
 	return r.list, nil
 }
 
+// readChanges returns, by lineage, what scans found otherwise than blocks say.
+func readChanges(ctx context.Context, db querier, org int64) (map[int64]entry, error) {
+	out := map[int64]entry{}
+	rows, err := db.QueryContext(ctx, `SELECT body FROM block_changes WHERE organization = $1`, org)
+	var r blockReader
+	var body sql.RawBytes
+	return out, each(rows, err, func(row *sql.Rows) error {
+		if err := row.Scan(&body); err != nil {
+			return err
+		}
+		list, err := r.read(body, false)
+		for _, e := range list {
+			if e.rid > out[e.lineage].rid {
+				out[e.lineage] = e
+			}
+		}
+		return err
+	})
+}
+
+// change makes an entry of a block what the changes say, and reports whether they say anything.
+func (e *entry) change(changes map[int64]entry) bool {
+	now, ok := changes[e.lineage]
+	if !ok || now.rid <= e.rid {
+		return false
+	}
+	now.id = e.id
+	*e = now
+	return true
+}
+
 // eachBlock calls f for the entries of an organization's blocks, in the order of ids. They are valid until the next.
 func eachBlock(ctx context.Context, db querier, org int64, f func([]entry) error) error {
+	changes, err := readChanges(ctx, db, org)
+	if err != nil {
+		return err
+	}
 	rows, err := db.QueryContext(ctx, `SELECT body FROM blocks WHERE organization = $1 ORDER BY first_id`, org)
 	var r blockReader
 	var body sql.RawBytes
@@ -114,15 +152,31 @@ func eachBlock(ctx context.Context, db querier, org int64, f func([]entry) error
 		if err != nil {
 			return err
 		}
+		for i := range list {
+			list[i].change(changes)
+		}
 		return f(list)
 	})
 }
 
+// kept is where the entry of a version is.
+type kept uint8
+
+const (
+	inBlock   kept = iota // in its block
+	inChanges             // in the changes of its block
+	replaced              // nowhere yet; the block has an earlier one of the resource
+	added                 // nowhere yet; the block has none of the resource
+)
+
 // stored goes through the versions that have not ended, in the order of ids.
 type stored struct {
+	w       *writer
 	rows    *sql.Rows
 	blocked bool // rows are blocks
+	changes map[int64]entry
 	entry
+	kept kept
 	more bool
 
 	key     string // of the block that entry is of; "" if there is none
@@ -139,53 +193,77 @@ func (w *writer) storedEntries(ctx context.Context) (*stored, error) {
 	if err := w.t.conn.QueryRowContext(ctx, `SELECT blocks FROM organizations WHERE id = $1`, w.org).Scan(&of); err != nil {
 		return nil, err
 	}
-	s := &stored{blocked: of == int64(w.before.ID)}
+	s := &stored{w: w, blocked: of == int64(w.before.ID)}
 	query := `SELECT first_id, body FROM blocks WHERE organization = $1 ORDER BY first_id`
-	if !s.blocked {
-		if err := w.t.exec(ctx, `DELETE FROM blocks WHERE organization = $1`, w.org); err != nil {
+	var err error
+	if s.blocked {
+		if s.changes, err = readChanges(ctx, w.s.read, w.org); err != nil {
 			return nil, err
 		}
-		query = `SELECT id, rid, lineage, place, standing, inside, born, first, digest FROM resources WHERE organization = $1 AND ended IS NULL ORDER BY id`
+	} else {
+		for _, table := range []string{"blocks", "block_changes"} {
+			if err := w.t.exec(ctx, `DELETE FROM `+table+` WHERE organization = $1`, w.org); err != nil {
+				return nil, err
+			}
+		}
+		query = `SELECT ` + entryColumns + ` FROM resources WHERE organization = $1 AND ended IS NULL ORDER BY id`
 	}
-	var err error
 	if s.rows, err = w.s.read.QueryContext(ctx, query, w.org); err != nil { //nolint:rowserrcheck // the caller goes through them, asks for their error and closes them
 		return nil, err
 	}
 	return s, s.rows.Err()
 }
 
+// entryColumns are what readEntry makes an entry of.
+const entryColumns = `id, rid, lineage, place, standing, inside, born, first, fact_names, name, ` + tagsOf + `, ` + factsOf
+
+func (w *writer) readEntry(row interface{ Scan(to ...any) error }) (entry, error) {
+	var e entry
+	var inside int64
+	var x interned
+	var tags []byte
+	err := row.Scan(&e.id, &e.rid, &e.lineage, &e.place, &e.standing, &inside, &e.born, &e.first, &x.names, &x.name, &tags, &x.facts)
+	e.inside = inside != 0
+	x.place, x.standing, x.inside, x.tags = e.place, e.standing, e.inside, string(tags)
+	e.digest = w.vocab.digest(&x)
+	return e, err
+}
+
 // next takes the next entry; began says that those before it were all of their block.
-func (s *stored) next() error {
+func (s *stored) next() (err error) {
 	s.began = false
 	if s.blocked && s.at+1 < len(s.list) {
 		s.at++
-		s.entry = s.list[s.at]
+		s.take()
 		return nil
 	}
 	if s.more = s.rows.Next(); !s.more {
 		return s.rows.Err()
 	}
 	if !s.blocked {
-		var inside int64
-		var digest sql.RawBytes
-		e := &s.entry
-		err := s.rows.Scan(&e.id, &e.rid, &e.lineage, &e.place, &e.standing, &inside, &e.born, &e.first, &digest)
-		e.inside = inside != 0
-		copy(e.digest[:], digest)
+		s.entry, err = s.w.readEntry(s.rows)
+		s.kept = added
 		return err
 	}
 	if err := s.rows.Scan(&s.key, &s.body); err != nil {
 		return err
 	}
-	var err error
 	if s.list, err = s.reading.read(s.body, true); err != nil {
 		return err
 	}
 	if len(s.list) == 0 {
 		return errBlock
 	}
-	s.began, s.at, s.entry = true, 0, s.list[0]
+	s.began, s.at = true, 0
+	s.take()
 	return nil
+}
+
+func (s *stored) take() {
+	s.entry, s.kept = s.list[s.at], inBlock
+	if s.entry.change(s.changes) {
+		s.kept = inChanges
+	}
 }
 
 // blockWriter gathers the entries of one block after the other, and writes those blocks that changed.
@@ -193,8 +271,16 @@ type blockWriter struct {
 	w       *writer
 	key     string // under which the block is stored; "" for a new one
 	list    []entry
-	changed bool
+	differs []differing // those of list that are not as the block has them
+	changed bool        // the block is to be written
 	body    []byte
+
+	old, fresh []entry // changes that the store has, and those that it does not have
+}
+
+type differing struct {
+	at   int
+	kept kept
 }
 
 // begin ends the block and begins the one of a key.
@@ -206,10 +292,13 @@ func (b *blockWriter) begin(ctx context.Context, key string) error {
 	return nil
 }
 
-// add adds an entry that is behind all others; changed says that the store does not have it as it is.
-func (b *blockWriter) add(ctx context.Context, e *entry, changed bool) error {
+// add adds an entry that is behind all others.
+func (b *blockWriter) add(ctx context.Context, e *entry, is kept) error {
+	if is != inBlock {
+		b.differs = append(b.differs, differing{len(b.list), is})
+	}
 	b.list = append(b.list, *e)
-	b.changed = b.changed || changed
+	b.changed = b.changed || is == added
 	if len(b.list) < 4*blockSize || !b.changed {
 		return nil
 	}
@@ -218,10 +307,17 @@ func (b *blockWriter) add(ctx context.Context, e *entry, changed bool) error {
 	return err
 }
 
-// end writes the block, in parts if it has become large.
+// end writes the block, in parts if it has become large, or only what changed.
 func (b *blockWriter) end(ctx context.Context) error {
-	defer func() { b.key, b.list, b.changed = "", b.list[:0], false }()
-	if !b.changed {
+	defer func() { b.key, b.list, b.differs, b.changed = "", b.list[:0], b.differs[:0], false }()
+	if !b.changed && 8*len(b.differs) <= len(b.list) {
+		for _, d := range b.differs {
+			if d.kept == inChanges {
+				b.old = append(b.old, b.list[d.at])
+			} else {
+				b.fresh = append(b.fresh, b.list[d.at])
+			}
+		}
 		return nil
 	}
 	if b.key != "" && (len(b.list) == 0 || b.list[0].id != b.key) {
@@ -243,6 +339,25 @@ func (b *blockWriter) end(ctx context.Context) error {
 		list = list[n:]
 	}
 	return nil
+}
+
+// writeChanges writes the changes that are in no block. Of the many that the store has, blocks may have most by now: then
+// those that are left are written again, in one row.
+func (b *blockWriter) writeChanges(ctx context.Context, many int) error {
+	list := b.fresh
+	if 2*len(b.old) < many {
+		if err := b.w.t.exec(ctx, `DELETE FROM block_changes WHERE organization = $1`, b.w.org); err != nil {
+			return err
+		}
+		list = append(list, b.old...)
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	for i := range list {
+		list[i].id = ""
+	}
+	return b.w.t.exec(ctx, `INSERT INTO block_changes (organization, scan, body) VALUES ($1, $2, $3)`, b.w.org, int64(b.w.scan.ID), appendBlock(nil, list))
 }
 
 // patch brings entries into blocks that were gone through before: nil takes one out.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"database/sql"
 	"fmt"
 	"slices"
 	"testing"
@@ -13,6 +14,10 @@ func checkBlocks(t *testing.T, s *Store, org int64) {
 	t.Helper()
 	type pair struct{ blocks, table []entry }
 	var got pair
+	changes, err := readChanges(t.Context(), s.read, org)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var r blockReader
 	rows, err := s.read.QueryContext(t.Context(), `SELECT first_id, body FROM blocks WHERE organization = $1 ORDER BY first_id`, org)
 	if err != nil {
@@ -29,25 +34,33 @@ func checkBlocks(t *testing.T, s *Store, org int64) {
 		if err != nil || len(list) == 0 || len(list) > 3*blockSize || list[0].id != key {
 			t.Fatalf("block %q of %d entries: %v", key, len(list), err)
 		}
+		for i := range list {
+			list[i].change(changes)
+		}
 		got.blocks = append(got.blocks, list...)
 	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	table, err := s.read.QueryContext(t.Context(), `SELECT id, rid, lineage, place, standing, inside, born, first, digest FROM resources WHERE organization = $1 AND ended IS NULL ORDER BY id`, org)
+	var key []byte
+	if err := s.read.QueryRowContext(t.Context(), `SELECT digest_key FROM organizations WHERE id = $1`, org).Scan(&key); err != nil {
+		t.Fatal(err)
+	}
+	digests, err := digestsUnder(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &writer{vocab: &interner{digests: digests}}
+	table, err := s.read.QueryContext(t.Context(), `SELECT `+entryColumns+` FROM resources WHERE organization = $1 AND ended IS NULL ORDER BY id`, org)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = table.Close() }()
 	for table.Next() {
-		var e entry
-		var inside int64
-		var digest []byte
-		if err := table.Scan(&e.id, &e.rid, &e.lineage, &e.place, &e.standing, &inside, &e.born, &e.first, &digest); err != nil {
+		e, err := w.readEntry(table)
+		if err != nil {
 			t.Fatal(err)
 		}
-		e.inside = inside != 0
-		copy(e.digest[:], digest)
 		got.table = append(got.table, e)
 	}
 	if err := table.Err(); err != nil {
@@ -56,6 +69,24 @@ func checkBlocks(t *testing.T, s *Store, org int64) {
 	if !slices.Equal(got.blocks, got.table) {
 		t.Fatalf("%d entries in blocks, %d in resources, or not the same", len(got.blocks), len(got.table))
 	}
+}
+
+// blockChanges counts the entries that the store has as changes of blocks, those that no longer count among them.
+func blockChanges(t *testing.T, s *Store, org int64) (many int) {
+	t.Helper()
+	rows, err := s.read.QueryContext(t.Context(), `SELECT body FROM block_changes WHERE organization = $1`, org)
+	if err := each(rows, err, func(r *sql.Rows) error {
+		var body []byte
+		if err := r.Scan(&body); err != nil {
+			return err
+		}
+		list, err := new(blockReader).read(body, false)
+		many += len(list)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return many
 }
 
 func FuzzBlock(f *testing.F) {

@@ -13,7 +13,7 @@ import (
 // are resolved.
 func (w *writer) settleChanges(ctx context.Context) error {
 	for chunk := range slices.Chunk(w.changed, endsAtOnce) {
-		facts, err := w.oldFacts(ctx, chunk)
+		texts, err := w.oldTexts(ctx, chunk)
 		if err != nil {
 			return err
 		}
@@ -26,8 +26,13 @@ func (w *writer) settleChanges(ctx context.Context) error {
 			return err
 		}
 		for _, c := range chunk {
-			if err := w.settleChange(ctx, c, facts[c.old.rid], open[c.old.lineage]); err != nil {
-				return fmt.Errorf("%s: %w", c.id, err)
+			old := texts[c.old.rid]
+			err := w.insert(ctx, &c.now, &c.is, old)
+			if err == nil {
+				err = w.settleChange(ctx, c, old.storedFacts, open[c.old.lineage])
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.now.id, err)
 			}
 		}
 	}
@@ -40,23 +45,36 @@ type storedFacts struct {
 	facts []byte
 }
 
-func (w *writer) oldFacts(ctx context.Context, changes []*change) (map[int64]storedFacts, error) {
+// storedTexts are what is large of a version, and the versions that have it in their rows.
+type storedTexts struct {
+	storedFacts
+	tags            []byte
+	tagsOf, factsOf int64
+}
+
+// What versions have in common is in the row of one of them: tagsOf and factsOf ask for the tags and facts of each.
+const (
+	tagsOf  = `CASE WHEN tags_of IS NULL THEN tags ELSE (SELECT t.tags FROM resources t WHERE t.rid = resources.tags_of) END AS tags`
+	factsOf = `CASE WHEN facts_of IS NULL THEN facts ELSE (SELECT t.facts FROM resources t WHERE t.rid = resources.facts_of) END AS facts`
+)
+
+func (w *writer) oldTexts(ctx context.Context, changes []*change) (map[int64]storedTexts, error) {
 	var rids []any
 	for _, c := range changes {
 		rids = append(rids, c.old.rid)
 	}
-	out := make(map[int64]storedFacts, len(rids))
+	out := make(map[int64]storedTexts, len(rids))
 	if len(rids) == 0 {
 		return out, nil
 	}
-	rows, err := w.s.read.QueryContext(ctx, `SELECT rid, fact_names, facts FROM resources WHERE rid IN (`+dollars(1, len(rids))+`)`, rids...)
+	rows, err := w.s.read.QueryContext(ctx, `SELECT rid, fact_names, coalesce(tags_of, rid), coalesce(facts_of, rid), `+tagsOf+`, `+factsOf+` FROM resources WHERE rid IN (`+dollars(1, len(rids))+`)`, rids...)
 	return out, each(rows, err, func(r *sql.Rows) error {
 		var rid int64
-		var f storedFacts
-		if err := r.Scan(&rid, &f.names, &f.facts); err != nil {
+		var x storedTexts
+		if err := r.Scan(&rid, &x.names, &x.tagsOf, &x.factsOf, &x.tags, &x.facts); err != nil {
 			return err
 		}
-		out[rid] = f
+		out[rid] = x
 		return nil
 	})
 }
@@ -108,14 +126,14 @@ func (w *writer) openFindings(ctx context.Context, lineages []any) (map[int64]ma
 
 // settleChange compares two versions of a resource.
 func (w *writer) settleChange(ctx context.Context, c *change, old storedFacts, open map[findingKey]openFinding) error {
-	if c.old.standing == c.standing && len(open) == 0 {
+	if c.old.standing == c.now.standing && len(open) == 0 {
 		return nil
 	}
 	before, err := w.vocab.outcomesOf(ctx, c.old.standing)
 	if err != nil {
 		return err
 	}
-	after, err := w.vocab.outcomesOf(ctx, c.standing)
+	after, err := w.vocab.outcomesOf(ctx, c.now.standing)
 	if err != nil {
 		return err
 	}
@@ -128,7 +146,7 @@ func (w *writer) settleChange(ctx context.Context, c *change, old storedFacts, o
 		if was, err = w.vocab.decode(old); err != nil {
 			return err
 		}
-		is, err = w.vocab.decode(storedFacts{c.names, c.facts})
+		is, err = w.vocab.decode(storedFacts{c.is.names, c.is.facts})
 		return err
 	}
 	for i := range numDuties {
@@ -160,7 +178,7 @@ func (w *writer) move(ctx context.Context, c *change, x, y *demarc.DutyAnswer, b
 	id := w.nextID.move
 	w.nextID.move++
 	w.scan.Moves++
-	return w.moves.add(ctx, w.t, id, w.org, int64(w.scan.ID), c.rid, c.old.lineage, c.place, before, after, string(cause), bit(catalog), appendChanges([]byte{}, changes))
+	return w.moves.add(ctx, w.t, id, w.org, int64(w.scan.ID), c.now.rid, c.old.lineage, c.now.place, before, after, string(cause), bit(catalog), appendChanges([]byte{}, changes))
 }
 
 // CauseOf says what made a duty change hands, by what is not what it was: a deciding fact, the catalog, the estate.
@@ -193,7 +211,7 @@ func (w *writer) turn(ctx context.Context, c *change, duty int, x, y *demarc.Dut
 			}
 		case !known && !contains(had, f):
 			w.scan.Opened++
-			if err := w.finding(ctx, c.old.lineage, c.rid, c.place, w.outcomeNow(c, duty), f, int64(w.scan.ID), nil, nil); err != nil {
+			if err := w.finding(ctx, c.old.lineage, c.now.rid, c.now.place, w.outcomeNow(c, duty), f, int64(w.scan.ID), nil, nil); err != nil {
 				return err
 			}
 		}
@@ -226,7 +244,9 @@ func (w *writer) turn(ctx context.Context, c *change, duty int, x, y *demarc.Dut
 	return nil
 }
 
-func (w *writer) outcomeNow(c *change, duty int) int64 { return w.vocab.standingOf[c.standing][duty] }
+func (w *writer) outcomeNow(c *change, duty int) int64 {
+	return w.vocab.standingOf[c.now.standing][duty]
+}
 
 // cannotTell reports whether a check came to no result.
 func cannotTell(d *demarc.DutyAnswer, check string) bool {

@@ -1,4 +1,7 @@
 package store
 
-// CheckBlocks is for tests that need storetest, which this package cannot import.
-var CheckBlocks = checkBlocks
+// For tests that need storetest, which this package cannot import.
+var (
+	CheckBlocks  = checkBlocks
+	BlockChanges = blockChanges
+)

@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -33,12 +36,14 @@ type interner struct {
 	verdictAt    map[*demarc.Verdict]int64
 	outcomeAt    map[outcomeAt]int64
 	standingAt   map[standingKey]standingKnown
+	standingBy   [1 << 16]standingLast // by the last bits of its id: what a resource had before, it mostly still has
 	namesAt      map[demarc.ServiceID][]namesKnown
 	archetypeAt  map[*demarc.Assignment]string
 
 	next                                                                        struct{ place, assignment, verdict, outcome, standing, names int64 }
 	newPlaces, newAssignments, newVerdicts, newOutcomes, newStandings, newNames bulk
 	facts, digested                                                             []byte
+	digests                                                                     cipher.AEAD
 	lastPlace                                                                   struct {
 		raw place
 		id  int64
@@ -48,6 +53,8 @@ type interner struct {
 // interned is what an answer comes to: numbers, and bytes that are valid until the next.
 type interned struct {
 	place, standing, names int64
+	inside                 bool
+	name, tags             string
 	facts                  []byte
 }
 
@@ -84,6 +91,12 @@ type standingKnown struct {
 	archetype string
 }
 
+// standingLast is a standing that was met, and the parts that it had.
+type standingLast struct {
+	key   standingKey
+	known standingKnown
+}
+
 type namesKnown struct {
 	names []string
 	id    int64
@@ -118,7 +131,36 @@ func newInterner(ctx context.Context, s *Store, t *tx, org int64) (*interner, er
 			return nil, err
 		}
 	}
+	if err := in.readKey(ctx); err != nil {
+		return nil, err
+	}
 	return in, in.read(ctx, s)
+}
+
+// readKey takes the key of the organization's digests, or makes one.
+func (in *interner) readKey(ctx context.Context) error {
+	var key []byte
+	if err := in.t.conn.QueryRowContext(ctx, `SELECT digest_key FROM organizations WHERE id = $1`, in.org).Scan(&key); err != nil {
+		return err
+	}
+	if key == nil {
+		key = make([]byte, 16)
+		_, _ = rand.Read(key) // never fails
+		if err := in.t.exec(ctx, `UPDATE organizations SET digest_key = $1 WHERE id = $2`, key, in.org); err != nil {
+			return err
+		}
+	}
+	var err error
+	in.digests, err = digestsUnder(key)
+	return err
+}
+
+func digestsUnder(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 // read takes what is there already.
@@ -180,10 +222,10 @@ func sumOf(b []byte) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-// answer returns an answer as numbers.
-func (in *interner) answer(ctx context.Context, a *demarc.Answer) (interned, error) {
-	var out interned
-	standing, err := in.standing(ctx, a.Standing)
+// answer returns an answer as numbers; before is the standing that its resource had, 0 for none.
+func (in *interner) answer(ctx context.Context, a *demarc.Answer, before int64) (interned, error) {
+	out := interned{inside: a.Inside, name: clean(a.Resource.Name), tags: string(a.Resource.Tags)}
+	standing, err := in.standing(ctx, a.Standing, before)
 	if err != nil {
 		return out, err
 	}
@@ -199,17 +241,20 @@ func (in *interner) answer(ctx context.Context, a *demarc.Answer) (interned, err
 	return out, nil
 }
 
-// digest is that of everything that makes a version of a resource, but for its id.
-func (in *interner) digest(x *interned, a *demarc.Answer) [16]byte {
+// digest is that of everything that makes a version of a resource, but for its id: GMAC under the organization's key.
+// Nothing is encrypted, so one nonce serves.
+func (in *interner) digest(x *interned) (out [16]byte) {
 	b := in.digested[:0]
-	for _, n := range []int64{x.place, x.standing, x.names, bit(a.Inside)} {
+	for _, n := range []int64{x.place, x.standing, x.names, bit(x.inside)} {
 		b = binary.AppendVarint(b, n)
 	}
-	b = appendText(b, clean(a.Resource.Name))
-	b = appendText(b, string(a.Resource.Tags))
+	b = appendText(b, x.name)
+	b = appendText(b, x.tags)
 	b = append(b, x.facts...)
 	in.digested = b
-	return sumOf(b)
+	var nonce [12]byte
+	in.digests.Seal(out[:0], nonce[:], nil, b)
+	return out
 }
 
 // place returns the number of where a resource is. Neighbours are mostly in one place.
@@ -252,7 +297,8 @@ func (in *interner) archetype(s *demarc.Standing) string {
 	return ""
 }
 
-func (in *interner) standing(ctx context.Context, s *demarc.Standing) (standingKnown, error) {
+// standing returns the number of a standing; before is the one that the resource had.
+func (in *interner) standing(ctx context.Context, s *demarc.Standing, before int64) (standingKnown, error) {
 	key := standingKey{assignments: &s.Assignments[0], verdicts: &s.Verdicts[0]}
 	if len(s.Teams) > 0 {
 		key.teams = &s.Teams[0]
@@ -260,7 +306,11 @@ func (in *interner) standing(ctx context.Context, s *demarc.Standing) (standingK
 	if len(s.Beliefs) > 0 {
 		key.beliefs = &s.Beliefs[0]
 	}
+	if last := &in.standingBy[before%int64(len(in.standingBy))]; last.key == key {
+		return last.known, nil
+	}
 	if known, ok := in.standingAt[key]; ok {
+		in.standingBy[known.id%int64(len(in.standingBy))] = standingLast{key, known}
 		return known, nil
 	}
 	ids := make([]int64, numDuties)
@@ -302,6 +352,7 @@ func (in *interner) standing(ctx context.Context, s *demarc.Standing) (standingK
 	}
 	known := standingKnown{id, in.archetype(s)}
 	in.standingAt[key] = known
+	in.standingBy[known.id%int64(len(in.standingBy))] = standingLast{key, known}
 	return known, nil
 }
 

@@ -50,7 +50,7 @@ func (s *Store) pastVersions(ctx context.Context, n *snapshot) ([]pastVersion, e
 // pastTexts returns the texts of the versions that have ended, in the order of pastVersions. They are read once.
 func (s *Store) pastTexts(ctx context.Context, n *snapshot) (*texts, error) {
 	return n.pastText.get(func() (*texts, error) {
-		x, err := readTexts(ctx, s.read, n, 0, `SELECT id, name, tags FROM resources WHERE organization = $1 AND ended IS NOT NULL AND ended <= $2 ORDER BY rid`)
+		x, err := readTexts(ctx, s.read, n, 0, `SELECT id, name, `+tagsOf+` FROM resources WHERE organization = $1 AND ended IS NOT NULL AND ended <= $2 ORDER BY rid`)
 		return x, s.explain(err)
 	})
 }

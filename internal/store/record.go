@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -98,19 +99,14 @@ type ending struct {
 
 // change is a resource that is not what it was.
 type change struct {
-	old      entry
-	rid      int64 // of the new version
-	id       string
-	place    int64
-	standing int64
-	names    int64
-	facts    []byte
+	old, now entry
+	is       interned
 }
 
 func (s *Store) newWriter(ctx context.Context, t *tx, r *Recording) (*writer, error) {
 	w := &writer{
 		s: s, t: t, r: r, seen: map[uint32]int{}, late: map[string]bool{}, patches: map[string]*entry{},
-		resources: bulk{table: "resources", columns: []string{"rid", "organization", "id", "name", "place", "standing", "inside", "born", "first", "ended", "gone", "digest", "fact_names", "tags", "facts", "lineage"}},
+		resources: bulk{table: "resources", columns: []string{"rid", "organization", "id", "name", "place", "standing", "inside", "born", "first", "ended", "gone", "fact_names", "tags", "tags_of", "facts", "facts_of", "lineage"}},
 		moves:     bulk{table: "moves", columns: []string{"id", "organization", "scan", "rid", "lineage", "place", "before", "after", "cause", "catalog_changed", "changes"}},
 		findings:  bulk{table: "findings", columns: []string{"id", "organization", "lineage", "rid", "place", "outcome", "gap", "check_id", "severity", "first", "last", "resolved"}},
 	}
@@ -205,7 +201,14 @@ func (w *writer) merge(ctx context.Context, answers iter.Seq[*demarc.Answer]) er
 		if err != nil {
 			return err
 		}
-		if err := w.blocks.add(ctx, &e, changed || !had.blocked); err != nil {
+		is := had.kept
+		switch {
+		case old == nil || !had.blocked:
+			is = added
+		case changed:
+			is = replaced
+		}
+		if err := w.blocks.add(ctx, &e, is); err != nil {
 			return err
 		}
 		if old != nil {
@@ -219,13 +222,16 @@ func (w *writer) merge(ctx context.Context, answers iter.Seq[*demarc.Answer]) er
 			return err
 		}
 	}
-	return errors.Join(had.rows.Err(), w.blocks.end(ctx))
+	if err := errors.Join(had.rows.Err(), w.blocks.end(ctx)); err != nil {
+		return err
+	}
+	return w.blocks.writeChanges(ctx, len(had.changes))
 }
 
 // miss notes that the scan does not have a resource. It stays in its block until it is known that it is gone.
 func (w *writer) miss(ctx context.Context, had *stored, next func() error) error {
 	w.missing = append(w.missing, had.entry)
-	if err := w.blocks.add(ctx, &had.entry, !had.blocked); err != nil {
+	if err := w.blocks.add(ctx, &had.entry, had.kept); err != nil {
 		return err
 	}
 	return next()
@@ -237,19 +243,13 @@ func (w *writer) outOfOrder(ctx context.Context, id string, a *demarc.Answer) er
 		return nil
 	}
 	w.late[id] = true
-	had := entry{id: id}
-	var inside int64
-	var digest []byte
-	err := w.s.read.QueryRowContext(ctx, `SELECT rid, lineage, place, standing, inside, born, first, digest FROM resources WHERE organization = $1 AND id = $2 AND ended IS NULL`, w.org, id).
-		Scan(&had.rid, &had.lineage, &had.place, &had.standing, &inside, &had.born, &had.first, &digest)
+	had, err := w.readEntry(w.s.read.QueryRowContext(ctx, `SELECT `+entryColumns+` FROM resources WHERE organization = $1 AND id = $2 AND ended IS NULL`, w.org, id))
 	old := &had
 	if errors.Is(err, sql.ErrNoRows) {
 		old = nil
 	} else if err != nil {
 		return err
 	}
-	had.inside = inside != 0
-	copy(had.digest[:], digest)
 	e, changed, err := w.take(ctx, id, a, old)
 	if changed {
 		w.patches[id] = &e
@@ -259,36 +259,53 @@ func (w *writer) outOfOrder(ctx context.Context, id string, a *demarc.Answer) er
 
 // take writes an answer, if it is not what it was, and returns the version that it is now.
 func (w *writer) take(ctx context.Context, id string, a *demarc.Answer, old *entry) (e entry, changed bool, err error) {
-	in, err := w.vocab.answer(ctx, a)
+	var before int64
+	if old != nil {
+		before = old.standing
+	}
+	in, err := w.vocab.answer(ctx, a, before)
 	if err != nil {
 		return e, false, err
 	}
 	w.total++
 	w.seen[uint32(in.place)]++
-	digest := w.vocab.digest(&in, a)
+	digest := w.vocab.digest(&in)
 	if old != nil && old.digest == digest {
 		return *old, false, nil
 	}
 	scan := int64(w.scan.ID)
 	e = entry{id: id, rid: w.nextID.rid, place: in.place, standing: in.standing, born: scan, first: scan, inside: a.Inside, digest: digest}
 	w.nextID.rid++
-	facts := append([]byte{}, in.facts...)
-	if old != nil {
-		e.born, e.lineage = old.born, old.lineage
-		w.ended = append(w.ended, ending{rid: old.rid})
-		w.changed = append(w.changed, &change{old: *old, rid: e.rid, id: id, place: in.place, standing: in.standing, names: in.names, facts: facts})
-		w.scan.Changed++
-	} else {
+	in.facts = slices.Clone(in.facts)
+	if old == nil {
+		w.scan.Added++
 		if e.lineage, err = w.lineageOf(ctx, id, e.rid); err != nil {
 			return e, false, err
 		}
-		w.scan.Added++
+		return e, true, w.insert(ctx, &e, &in, storedTexts{})
 	}
-	if err := w.settleEnds(ctx, len(w.resources.rows) == bulkRows-1); err != nil {
-		return e, false, err
-	}
-	return e, true, w.resources.add(ctx, w.t, e.rid, w.org, id, clean(a.Resource.Name), in.place, in.standing, bit(a.Inside), e.born, e.first, nil, int64(0), digest[:], in.names, []byte(a.Resource.Tags), facts, e.lineage)
+	w.scan.Changed++
+	e.born, e.lineage = old.born, old.lineage
+	w.ended = append(w.ended, ending{rid: old.rid})
+	w.changed = append(w.changed, &change{old: *old, now: e, is: in})
+	return e, true, w.settleEnds(ctx, false)
 }
+
+// insert writes a version. What it has in common with the one before is not written again.
+func (w *writer) insert(ctx context.Context, e *entry, is *interned, before storedTexts) error {
+	tags, facts := []byte(is.tags), is.facts
+	var tagsOf, factsOf any
+	if len(tags) >= worthSharing && string(before.tags) == is.tags {
+		tags, tagsOf = []byte{}, before.tagsOf
+	}
+	if len(facts) >= worthSharing && before.names == is.names && bytes.Equal(before.facts, facts) {
+		facts, factsOf = []byte{}, before.factsOf
+	}
+	return w.resources.add(ctx, w.t, e.rid, w.org, e.id, is.name, e.place, e.standing, bit(e.inside), e.born, e.first, nil, int64(0), is.names, tags, tagsOf, facts, factsOf, e.lineage)
+}
+
+// worthSharing is how many bytes a version has at least in common with another to name it instead.
+const worthSharing = 12
 
 // lineageOf returns the first version of a resource that the scan before did not have: rid, unless it was there earlier.
 func (w *writer) lineageOf(ctx context.Context, id string, rid int64) (int64, error) {

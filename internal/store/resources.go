@@ -27,7 +27,7 @@ type row struct {
 	facts           []byte
 }
 
-const rowColumns = `rid, id, name, place, standing, lineage, born, first, ended, gone, fact_names, tags, facts`
+const rowColumns = `rid, id, name, place, standing, lineage, born, first, ended, gone, fact_names, ` + tagsOf + `, ` + factsOf
 
 func readRow(r *sql.Rows) (row, error) {
 	var x row

@@ -244,10 +244,10 @@ func (x *texts) add(id, name, tags []byte) {
 func (s *Store) textsOf(ctx context.Context, n *snapshot) (*texts, error) {
 	return n.texts.get(func() (x *texts, err error) {
 		err = s.reading(ctx, func(conn *sql.Conn) error {
-			query := versionsAt("id, name, tags", "")
+			query := versionsAt("id, name, "+tagsOf, "")
 			isLatest, err := n.isInBlocks(ctx, conn)
 			if isLatest { // nothing that ended is in it: they come in the order of an index
-				query = `SELECT id, name, tags FROM resources WHERE organization = $1 AND first <= $2 AND ended IS NULL`
+				query = `SELECT id, name, ` + tagsOf + ` FROM resources WHERE organization = $1 AND first <= $2 AND ended IS NULL`
 			}
 			if err == nil {
 				x, err = readTexts(ctx, conn, n, len(n.rids), query+` ORDER BY id`)

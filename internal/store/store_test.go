@@ -3,8 +3,11 @@ package store_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/demarc/demarc"
@@ -103,5 +106,48 @@ func TestBlocks(t *testing.T) {
 				t.Errorf("scan %d: %d resources, want %d: %v", scan.ID, o.Resources, scan.Resources, err)
 			}
 		}
+	}
+}
+
+// Scan after scan with a few changes: they stand behind their blocks, until these are written again. Whatever is in a
+// block and whatever behind it, what the store says is what is so.
+func TestBlocksOfManyScans(t *testing.T) {
+	s := database("sqlite", filepath.Join(t.TempDir(), "demarc.db")).Open(t, store.Options{})
+	random := rand.New(rand.NewPCG(3, 4))
+	w := storetest.NewWorld("Northwind", 3000)
+	most := 0
+	for n := range 40 {
+		for _, id := range slices.Sorted(maps.Keys(w.Things)) {
+			switch x := w.Things[id]; random.IntN(2000) {
+			case 0:
+				if n%5 == 4 {
+					delete(w.Things, id)
+				}
+			case 1:
+				x.Tags = demarc.TagsOf(map[string]string{"team": "shop", "Name": fmt.Sprintf("Renamed in scan %d", n)})
+			default:
+				if random.IntN(50) == 0 {
+					x.Upgrades = !x.Upgrades
+				}
+			}
+		}
+		if n%7 == 6 {
+			w.Add(3000 + n)
+		}
+		scan, err := s.Record(t.Context(), w.Recording(), w.Answers())
+		if err != nil || scan.Resources != len(w.Things) {
+			t.Fatalf("scan %d: %+v, %v", n, scan, err)
+		}
+		w.Day = w.Day.AddDate(0, 0, 1)
+		store.CheckBlocks(t, s, 1)
+		most = max(most, store.BlockChanges(t, s, 1))
+		again, err := s.Record(t.Context(), w.Recording(), w.Answers())
+		if err != nil || again.Changed+again.Added+again.Removed > 0 {
+			t.Fatalf("scan %d again: %+v, %v", n, again, err)
+		}
+		w.Day = w.Day.AddDate(0, 0, 1)
+	}
+	if most == 0 || most > 1000 {
+		t.Errorf("at most %d changes behind blocks of 3000 resources", most)
 	}
 }

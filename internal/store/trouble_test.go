@@ -364,6 +364,7 @@ func TestPrune(t *testing.T) {
 			w.Day = w.Day.AddDate(0, 0, 1)
 			w.Things[w.ID(3)].Upgrades = !w.Things[w.ID(3)].Upgrades
 			w.Things[w.ID(i)].Public = storetest.Unreadable
+			w.Things[w.ID(10+i)].Tags = demarc.TagsOf(map[string]string{"Name": "renamed"})
 		}
 		at := demarc.At{Organization: "Northwind"}
 		before, err := s.Findings(t.Context(), at, demarc.Filter{}, demarc.FindingsOpen, demarc.OrderWorst, demarc.Page{Limit: 1000})
@@ -385,11 +386,20 @@ func TestPrune(t *testing.T) {
 		if o, err := s.Overview(t.Context(), demarc.At{Organization: "Northwind", Scan: 4}, demarc.Filter{}); err != nil || o.Resources != 30 {
 			t.Errorf("a scan that stays: %+v, %v", o, err)
 		}
+		// What stays has its tags and facts, even where it shared them with what went.
+		store.CheckBlocks(t, s, 1)
+		for _, scan := range []demarc.ScanID{4, 5} {
+			for a, err := range s.Answers(t.Context(), demarc.At{Organization: "Northwind", Scan: scan}, demarc.Filter{}) {
+				if err != nil || a.Resource.Tags.Get("Name") == "" || len(a.Facts) != 4 || a.Facts[3].Fact.Value.AsInt() != 7 {
+					t.Errorf("scan %d: %+v, %v", scan, a, err)
+				}
+			}
+		}
 		if n, err := s.Prune(t.Context(), "Northwind", "test", 1, w.Day.AddDate(0, 0, -100), w.Day); err != nil || n != 0 {
 			t.Errorf("nothing is as old: %d, %v", n, err)
 		}
-		if _, err := s.Record(t.Context(), w.Recording(), w.Answers()); err != nil {
-			t.Error(err)
+		if scan, err := s.Record(t.Context(), w.Recording(), w.Answers()); err != nil || scan.Changed != 3 {
+			t.Errorf("the next scan: %+v, %v", scan, err)
 		}
 	})
 }

@@ -20,7 +20,7 @@ type warmer struct {
 }
 
 // betweenLooks is how long a new scan may wait to be read, unless somebody asks first.
-const betweenLooks = 5 * time.Second
+const betweenLooks = 2 * time.Second
 
 // warm begins to read, until ctx ends; then wait for ended.
 func warm(ctx context.Context, st *store.Store, log *slog.Logger) *warmer {

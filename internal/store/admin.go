@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"github.com/demarc/demarc"
 )
 
 // Stats says how much a store holds.
@@ -110,12 +112,6 @@ func (s *Store) Prune(ctx context.Context, organization, actor string, keep int,
 	if err != nil || forgotten == 0 {
 		return 0, err
 	}
-	s.mu.Lock()
-	for at := range s.snapshots {
-		if at.Organization == organization {
-			delete(s.snapshots, at)
-		}
-	}
-	s.mu.Unlock()
+	s.snapshots.forget(func(at demarc.At) bool { return at.Organization == organization })
 	return forgotten, s.explain(s.dialect.compact(ctx, s.write))
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -155,6 +156,7 @@ func eachBlock(ctx context.Context, db querier, org int64, f func([]entry) error
 		for i := range list {
 			list[i].change(changes)
 		}
+		runtime.Gosched() // what is read ahead gives way
 		return f(list)
 	})
 }

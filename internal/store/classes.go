@@ -77,30 +77,10 @@ func (n *snapshot) classify(open []uint64) *classes {
 	return c
 }
 
-// has reports whether the resource at a place of the order of classes is wanted, as far as it is not asked of duties.
-func (sel *selection) has(at uint32) bool {
-	cs := sel.classes
-	return sel.places[cs.place[at]] && (sel.positions == nil || sel.positions[cs.order[at]])
-}
-
 // counted goes through the classes of which something is wanted: how many resources, and which of their duties.
 func (sel *selection) counted(yield func(c *class, mask uint64, times int) bool) {
-	cs := sel.classes
-	for i := range cs.list {
-		mask := sel.masks[i]
-		if mask == 0 {
-			continue
-		}
-		times := int(cs.start[i+1] - cs.start[i])
-		if !sel.everywhere || sel.positions != nil {
-			times = 0
-			for at := cs.start[i]; at < cs.start[i+1]; at++ {
-				if sel.has(at) {
-					times++
-				}
-			}
-		}
-		if times > 0 && !yield(&cs.list[i], mask, times) {
+	for i, mask := range sel.masks {
+		if mask != 0 && !yield(&sel.classes.list[i], mask, int(sel.start[i+1]-sel.start[i])) {
 			return
 		}
 	}
@@ -108,26 +88,22 @@ func (sel *selection) counted(yield func(c *class, mask uint64, times int) bool)
 
 // grouped is counted for each group of places.
 func (sel *selection) grouped(groupOf []uint32, groups int, yield func(c *class, mask uint64, group uint32, times int)) {
-	cs := sel.classes
 	count := make([]int, groups)
 	var touched []uint32
-	for i := range cs.list {
-		mask := sel.masks[i]
+	for i, mask := range sel.masks {
 		if mask == 0 {
 			continue
 		}
 		touched = touched[:0]
-		for at := cs.start[i]; at < cs.start[i+1]; at++ {
-			if sel.has(at) {
-				g := groupOf[cs.place[at]]
-				if count[g] == 0 {
-					touched = append(touched, g)
-				}
-				count[g]++
+		for at := sel.start[i]; at < sel.start[i+1]; at++ {
+			g := groupOf[sel.place[at]]
+			if count[g] == 0 {
+				touched = append(touched, g)
 			}
+			count[g]++
 		}
 		for _, g := range touched {
-			yield(&cs.list[i], mask, g, count[g])
+			yield(&sel.classes.list[i], mask, g, count[g])
 			count[g] = 0
 		}
 	}

@@ -174,6 +174,9 @@ func (s *Store) classesOf(ctx context.Context, n *snapshot) (*classes, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.classes, n.accepted = n.classify(out), strings.Join(key, " ")
+	others := func(q question) bool { return q.classes != nil && q.classes != n.classes }
+	n.selected.forget(others)
+	n.answers.forget(others)
 	return n.classes, nil
 }
 
@@ -256,6 +259,6 @@ func (s *Store) movedDuties(ctx context.Context, n *snapshot) (map[int64][]moved
 
 // isLatest reports whether a snapshot is of the latest scan.
 func (s *Store) isLatest(ctx context.Context, n *snapshot) bool {
-	scan, err := s.scan(ctx, n.org, demarc.At{})
+	scan, err := s.scan(ctx, n.org, demarc.At{Organization: n.scan.Organization})
 	return err == nil && scan.ID == n.scan.ID
 }

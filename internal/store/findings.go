@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -271,10 +272,9 @@ func (n *snapshot) rankFindings(sel *selection, h *histories, f *demarc.Filter, 
 			continue
 		}
 		times := 0
-		for at := cs.start[i]; at < cs.start[i+1]; at++ {
-			pos := int(cs.order[at])
+		for at := sel.start[i]; at < sel.start[i+1]; at++ {
+			pos := int(sel.order[at])
 			switch {
-			case !sel.has(at):
 			case h.lapsed[pos] || byAge && h.special[pos]:
 				scratch = n.gapsAt(sel, h, f, pos, scratch)
 				for k := range scratch {
@@ -597,10 +597,9 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 			exposed = 1
 		}
 		var examples []int
-		for k := cs.start[i]; k < cs.start[i+1]; k++ {
-			pos := int(cs.order[k])
+		for k := sel.start[i]; k < sel.start[i+1]; k++ {
+			pos := int(sel.order[k])
 			switch {
-			case !sel.has(k):
 			case h.lapsed[pos]:
 				scratch = n.gapsAt(sel, h, &f, pos, scratch)
 				for g := range scratch {
@@ -671,7 +670,7 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 			rids = append(rids, n.rids[pos])
 		}
 	}
-	ids, err := s.idsOf(ctx, rids)
+	ids, err := s.examples(ctx, n, rids)
 	if err != nil {
 		return nil, err
 	}
@@ -688,6 +687,36 @@ func (s *Store) findingGroups(ctx context.Context, n *snapshot, sel *selection, 
 	})
 	return out, nil
 }
+
+// examples returns the ids of some versions by rid. Those that were asked for before are remembered: what is an example of
+// one thing mostly is of others.
+func (s *Store) examples(ctx context.Context, n *snapshot, rids []int64) (map[int64]string, error) {
+	out := make(map[int64]string, len(rids))
+	var rest []int64
+	n.mu.Lock()
+	for _, rid := range rids {
+		if id, ok := n.ids[rid]; ok {
+			out[rid] = id
+		} else {
+			rest = append(rest, rid)
+		}
+	}
+	n.mu.Unlock()
+	if len(rest) == 0 {
+		return out, nil
+	}
+	found, err := s.idsOf(ctx, rest)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.ids) > maxExampleIDs {
+		clear(n.ids)
+	}
+	maps.Copy(n.ids, found)
+	maps.Copy(out, found)
+	return out, err
+}
+
+const maxExampleIDs = 50_000
 
 func (s *Store) idsOf(ctx context.Context, rids []int64) (map[int64]string, error) {
 	out := make(map[int64]string, len(rids))
@@ -753,17 +782,10 @@ func (s *Store) blindSpots(ctx context.Context, n *snapshot, sel *selection) ([]
 		if len(hidden) == 0 {
 			continue
 		}
-		times := 0
+		times := int(sel.start[i+1] - sel.start[i])
 		var examples []int
-		for k := cs.start[i]; k < cs.start[i+1]; k++ {
-			if pos := int(cs.order[k]); sel.has(k) {
-				if times++; len(examples) < demarc.MaxExamples {
-					examples = append(examples, pos)
-				}
-			}
-		}
-		if times == 0 {
-			continue
+		for _, pos := range sel.order[sel.start[i]:][:min(times, demarc.MaxExamples)] {
+			examples = append(examples, int(pos))
 		}
 		for name, duties := range hidden {
 			x := spots[key{cs.services[c.service], name}]
@@ -778,13 +800,19 @@ func (s *Store) blindSpots(ctx context.Context, n *snapshot, sel *selection) ([]
 			}
 		}
 	}
-	var rids []int64
+	var rids, firsts []int64
 	for _, x := range spots {
-		for _, pos := range x.examples {
-			rids = append(rids, n.rids[pos])
+		for i, pos := range x.examples {
+			if rids = append(rids, n.rids[pos]); i == 0 {
+				firsts = append(firsts, n.rids[pos])
+			}
 		}
 	}
-	rows, err := s.rowsOf(ctx, rids)
+	ids, err := s.examples(ctx, n, rids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.rowsOf(ctx, firsts)
 	if err != nil {
 		return nil, err
 	}
@@ -792,9 +820,9 @@ func (s *Store) blindSpots(ctx context.Context, n *snapshot, sel *selection) ([]
 	for k, x := range spots {
 		b := demarc.BlindSpot{Service: k.service, Fact: k.fact, Count: x.resources, Duties: x.duties}
 		for i, pos := range x.examples {
-			version := rows[n.rids[pos]]
-			b.Examples = append(b.Examples, demarc.ResourceID(version.id))
+			b.Examples = append(b.Examples, demarc.ResourceID(ids[n.rids[pos]]))
 			if i == 0 {
+				version := rows[n.rids[pos]]
 				d := decoder{b: version.facts}
 				b.Origin = named(d.facts(n.names(version.names)), k.fact).Origin.String()
 			}

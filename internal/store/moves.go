@@ -69,29 +69,57 @@ type moveNumbers struct {
 	id, scan int64
 	at       versionAt // the version after
 	place    uint32
+	why      uint32 // in moveLog.reasons
+	before   *outcome
 	after    *outcome
+	rid      int64 // of the version after
+	lineage  int64
 }
 
-// moveLog returns all moves until a snapshot in numbers, newest first. It is read once.
-func (s *Store) moveLog(ctx context.Context, n *snapshot) ([]moveNumbers, error) {
-	return n.log.get(func() ([]moveNumbers, error) {
+// moveLog is all moves until a snapshot, newest first, and for which reasons there were any.
+type moveLog struct {
+	moves   []moveNumbers
+	reasons []moveReason
+}
+
+// moveReason is what many moves have in common.
+type moveReason struct {
+	cause   demarc.Cause
+	changes []demarc.Change
+}
+
+// movesUntil returns all moves until a snapshot in numbers. They are read once.
+func (s *Store) movesUntil(ctx context.Context, n *snapshot) (*moveLog, error) {
+	return n.log.get(func() (*moveLog, error) {
 		v := s.vocabulary(n.org)
-		log, rids := []moveNumbers{}, []int64{}
-		rows, err := s.read.QueryContext(ctx, `SELECT id, scan, rid, place, after FROM moves WHERE organization = $1 AND scan <= $2 ORDER BY id DESC`, n.org, int64(n.scan.ID))
+		log, rids := &moveLog{}, []int64{}
+		reasons := map[string]uint32{}
+		var cause, changes sql.RawBytes
+		rows, err := s.read.QueryContext(ctx, `SELECT id, scan, rid, lineage, place, before, after, cause, changes FROM moves WHERE organization = $1 AND scan <= $2 ORDER BY id DESC`, n.org, int64(n.scan.ID))
 		err = each(rows, err, func(r *sql.Rows) error {
 			var m moveNumbers
-			var rid, place, after int64
-			if err := r.Scan(&m.id, &m.scan, &rid, &place, &after); err != nil {
+			var place, before, after int64
+			if err := r.Scan(&m.id, &m.scan, &m.rid, &m.lineage, &place, &before, &after, &cause, &changes); err != nil {
 				return err
 			}
 			v.mu.Lock()
 			at, ok := v.placeAt[place]
-			m.place, m.after = at, v.outcomeOf[after]
+			m.place, m.before, m.after = at, v.outcomeOf[before], v.outcomeOf[after]
 			v.mu.Unlock()
-			if !ok || m.after == nil {
+			if !ok || m.before == nil || m.after == nil {
 				return fmt.Errorf("move %d speaks of what is not there", m.id)
 			}
-			log, rids = append(log, m), append(rids, rid)
+			key := string(cause) + " " + string(changes)
+			if m.why, ok = reasons[key]; !ok {
+				m.why = uint32(len(log.reasons))
+				reasons[key] = m.why
+				d := decoder{b: []byte(changes)}
+				log.reasons = append(log.reasons, moveReason{demarc.Cause(cause), d.changes()})
+				if d.err != nil {
+					return fmt.Errorf("move %d: %w", m.id, d.err)
+				}
+			}
+			log.moves, rids = append(log.moves, m), append(rids, m.rid)
 			return nil
 		})
 		if err != nil {
@@ -99,7 +127,7 @@ func (s *Store) moveLog(ctx context.Context, n *snapshot) ([]moveNumbers, error)
 		}
 		at, err := s.versionsOf(ctx, n, rids)
 		for i := range at {
-			log[i].at = at[i]
+			log.moves[i].at = at[i]
 		}
 		return log, err
 	})
@@ -107,7 +135,7 @@ func (s *Store) moveLog(ctx context.Context, n *snapshot) ([]moveNumbers, error)
 
 // wantedMoves returns the moves of a period that a filter wants, newest first.
 func (s *Store) wantedMoves(ctx context.Context, n *snapshot, f demarc.Filter, period demarc.Period) ([]moveNumbers, error) {
-	log, err := s.moveLog(ctx, n)
+	log, err := s.movesUntil(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +145,8 @@ func (s *Store) wantedMoves(ctx context.Context, n *snapshot, f demarc.Filter, p
 	})
 	fits := map[*outcome]bool{}
 	var out []moveNumbers
-	for i := range log {
-		m := &log[i]
+	for i := range log.moves {
+		m := &log.moves[i]
 		if m.scan < from || m.scan > to || int(m.place) >= len(places) || !places[m.place] {
 			continue
 		}
@@ -251,40 +279,39 @@ func (s *Store) moveGroups(ctx context.Context, n *snapshot, f demarc.Filter, pe
 	if err != nil {
 		return nil, err
 	}
+	log, err := s.movesUntil(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	// A resource is called by its lineage until it is known which few are examples.
 	var groups demarc.MoveGroups
-	v := s.vocabulary(n.org)
-	for chunk := range slices.Chunk(wanted, endsAtOnce) {
-		ids := make([]int64, len(chunk))
-		for i := range chunk {
-			ids[i] = chunk[i].id
-		}
-		rows, err := s.moveRows(ctx, ids)
-		if err != nil {
-			return nil, err
-		}
-		rids := make([]int64, len(rows))
-		for i := range rows {
-			rids[i] = rows[i].rid
-		}
-		names, err := s.idsOf(ctx, rids)
-		if err != nil {
-			return nil, err
-		}
-		for i := range rows {
-			m := &rows[i]
-			place, x, y, err := v.moved(m)
-			if err != nil {
-				return nil, err
-			}
-			d := decoder{b: m.changes}
-			groups.Add(&demarc.Move{
-				Resource: demarc.Resource{ID: demarc.ResourceID(names[m.rid]), Service: n.view.places[place].service}, Duty: y.answer.Duty, From: x.answer.Assignment, To: y.answer.Assignment,
-				ToUs: y.answer.Holder.Share() > x.answer.Holder.Share(), Because: d.changes(), Cause: demarc.Cause(m.cause), FirstSeen: n.moment(m.scan),
-			})
-			if d.err != nil {
-				return nil, fmt.Errorf("move %d: %w", m.id, d.err)
-			}
+	versionOf := map[demarc.ResourceID]int64{}
+	for i := range wanted {
+		m := &wanted[i]
+		x, y, why := &m.before.answer, &m.after.answer, &log.reasons[m.why]
+		resource := demarc.ResourceID(strconv.FormatInt(m.lineage, 10))
+		versionOf[resource] = m.rid
+		groups.Add(&demarc.Move{
+			Resource: demarc.Resource{ID: resource, Service: n.view.places[m.place].service}, Duty: y.Duty, From: x.Assignment, To: y.Assignment,
+			ToUs: y.Holder.Share() > x.Holder.Share(), Because: why.changes, Cause: why.cause, FirstSeen: n.moment(m.scan),
+		})
+	}
+	list := groups.List()
+	var rids []int64
+	for i := range list {
+		for _, example := range list[i].Examples {
+			rids = append(rids, versionOf[example])
 		}
 	}
-	return groups.List(), nil
+	ids, err := s.examples(ctx, n, rids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		for k, example := range list[i].Examples {
+			list[i].Examples[k] = demarc.ResourceID(ids[versionOf[example]])
+		}
+		slices.Sort(list[i].Examples)
+	}
+	return list, nil
 }

@@ -24,12 +24,9 @@ func (s *Store) Overview(ctx context.Context, at demarc.At, f demarc.Filter) (de
 func (n *snapshot) overview(sel *selection) demarc.Overview {
 	out := demarc.Overview{Scan: n.scan}
 	counts := make([]int, len(n.view.places))
-	cs := sel.classes
 	for i, mask := range sel.masks {
-		for at := cs.start[i]; mask != 0 && at < cs.start[i+1]; at++ {
-			if sel.has(at) {
-				counts[cs.place[at]]++
-			}
+		for at := sel.start[i]; mask != 0 && at < sel.start[i+1]; at++ {
+			counts[sel.place[at]]++
 		}
 	}
 	for i, c := range counts {
@@ -430,10 +427,8 @@ func (s *Store) trend(ctx context.Context, n *snapshot, sel *selection, f demarc
 		if mask == 0 {
 			continue
 		}
-		for at := cs.start[i]; at < cs.start[i+1]; at++ {
-			if sel.has(at) {
-				firsts[indexOf[n.first[cs.order[at]]]]++
-			}
+		for at := sel.start[i]; at < sel.start[i+1]; at++ {
+			firsts[indexOf[n.first[sel.order[at]]]]++
 		}
 		for k, times := range firsts {
 			if times > 0 {

@@ -61,18 +61,15 @@ func (s *Store) findPast(ctx context.Context, n *snapshot, f demarc.Filter) ([]b
 	if err != nil {
 		return nil, err
 	}
-	key := "past " + textsAsked(f).String()
-	n.mu.Lock()
-	out, ok := n.found[key]
-	n.mu.Unlock()
-	if ok {
-		return out, nil
-	}
+	return n.found.get(ctx, "past "+textsAsked(f).String(), func() ([]bool, error) { return s.searchPast(ctx, n, f, past) })
+}
+
+func (s *Store) searchPast(ctx context.Context, n *snapshot, f demarc.Filter, past []pastVersion) ([]bool, error) {
 	x, err := s.pastTexts(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	out = make([]bool, min(len(past), len(x.starts))) // a prune may have come between
+	out := make([]bool, min(len(past), len(x.starts))) // a prune may have come between
 	for i := range out {
 		out[i] = true
 	}
@@ -101,7 +98,6 @@ func (s *Store) findPast(ctx context.Context, n *snapshot, f demarc.Filter) ([]b
 	if err := s.keepTexts(ctx, x, f, out, func(at int) int64 { return past[at].rid }); err != nil {
 		return nil, err
 	}
-	n.rememberFound(key, out)
 	return out, nil
 }
 

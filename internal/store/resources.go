@@ -127,25 +127,17 @@ func (s *Store) Resources(ctx context.Context, at demarc.At, f demarc.Filter, or
 
 // ranked counts the wanted resources of each rank.
 func (sel *selection) ranked(by ranking) []int {
-	cs := sel.classes
 	counts := make([]int, by.ranks)
 	for i, mask := range sel.masks {
 		if mask == 0 {
 			continue
 		}
 		if by.classes {
-			rank := &counts[by.rank(int(cs.order[cs.start[i]]))]
-			for at := cs.start[i]; at < cs.start[i+1]; at++ {
-				if sel.has(at) {
-					*rank++
-				}
-			}
+			counts[by.rank(int(sel.order[sel.start[i]]))] += int(sel.start[i+1] - sel.start[i])
 			continue
 		}
-		for at := cs.start[i]; at < cs.start[i+1]; at++ {
-			if sel.has(at) {
-				counts[by.rank(int(cs.order[at]))]++
-			}
+		for at := sel.start[i]; at < sel.start[i+1]; at++ {
+			counts[by.rank(int(sel.order[at]))]++
 		}
 	}
 	return counts

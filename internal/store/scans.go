@@ -38,18 +38,20 @@ func latest(ctx context.Context, conn *sql.Conn, org int64) (demarc.Scan, error)
 // Organizations returns those whose history the store has, by name.
 func (s *Store) Organizations(ctx context.Context) ([]demarc.Organization, error) {
 	out := []demarc.Organization{}
-	rows, err := s.read.QueryContext(ctx, `SELECT name, (SELECT count(*) FROM scans WHERE organization = o.id AND pruned = 0) FROM organizations o ORDER BY name`)
+	ids := []int64{}
+	rows, err := s.read.QueryContext(ctx, `SELECT id, name, (SELECT count(*) FROM scans WHERE organization = o.id AND pruned = 0) FROM organizations o ORDER BY name`)
 	err = each(rows, err, func(r *sql.Rows) error {
+		var id int64
 		var o demarc.Organization
-		if err := r.Scan(&o.Name, &o.Scans); err != nil {
+		if err := r.Scan(&id, &o.Name, &o.Scans); err != nil {
 			return err
 		}
-		out = append(out, o)
+		out, ids = append(out, o), append(ids, id)
 		return nil
 	})
 	for i := range out {
 		if err == nil && out[i].Scans > 0 {
-			out[i].Latest, err = s.Scan(ctx, demarc.At{Organization: out[i].Name})
+			out[i].Latest, err = s.newest(ctx, ids[i], out[i].Name)
 		}
 	}
 	return out, s.explain(err)
@@ -91,13 +93,30 @@ func (s *Store) Scan(ctx context.Context, at demarc.At) (demarc.Scan, error) {
 	return s.scan(ctx, org, at)
 }
 
+// scan returns one scan. The latest is, where Warm reads scans, the latest that it has read.
 func (s *Store) scan(ctx context.Context, org int64, at demarc.At) (demarc.Scan, error) {
-	c, err := readScan(s.read.QueryRowContext(ctx, `SELECT `+scanColumns+` FROM scans WHERE organization = $1 AND pruned = 0 AND ($2 = 0 OR id = $2) ORDER BY id DESC LIMIT 1`, org, int64(at.Scan)), at.Organization)
+	id := at.Scan
+	if id == 0 {
+		id = s.readyScan(at.Organization)
+	}
+	if id == 0 {
+		return s.newest(ctx, org, at.Organization)
+	}
+	c, err := readScan(s.read.QueryRowContext(ctx, `SELECT `+scanColumns+` FROM scans WHERE organization = $1 AND pruned = 0 AND id = $2`, org, int64(id)), at.Organization)
 	switch {
-	case errors.Is(err, sql.ErrNoRows) && at.Scan == 0:
-		return c, fmt.Errorf("%w: %s has no scan%s", demarc.ErrNotFound, s.name, of(at.Organization))
+	case errors.Is(err, sql.ErrNoRows) && at.Scan == 0: // it was pruned
+		return s.newest(ctx, org, at.Organization)
 	case errors.Is(err, sql.ErrNoRows):
 		return c, fmt.Errorf("%w: %s has no scan %d%s", demarc.ErrNotFound, s.name, at.Scan, of(at.Organization))
+	}
+	return c, s.explain(err)
+}
+
+// newest returns the latest scan of an organization.
+func (s *Store) newest(ctx context.Context, org int64, organization string) (demarc.Scan, error) {
+	c, err := readScan(s.read.QueryRowContext(ctx, `SELECT `+scanColumns+` FROM scans WHERE organization = $1 AND pruned = 0 ORDER BY id DESC LIMIT 1`, org), organization)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, fmt.Errorf("%w: %s has no scan%s", demarc.ErrNotFound, s.name, of(organization))
 	}
 	return c, s.explain(err)
 }

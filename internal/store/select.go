@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"math/bits"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -29,8 +30,11 @@ type selection struct {
 	places     []bool
 	everywhere bool     // all places are wanted
 	positions  []bool   // nil for all
-	masks      []uint64 // of each class, the duties that are wanted, a bit each; allDuties where nothing is asked of them
+	masks      []uint64 // of each class, the duties that are wanted, a bit each; allDuties where nothing is asked of them; 0 where no resource is wanted
 	duties     []uint64 // of each standing, but for what only acceptances tell; nil where nothing is asked of duties
+
+	// The resources that are wanted, as classes has all of them.
+	start, order, place []uint32
 }
 
 // selects works out what a filter leaves.
@@ -44,27 +48,8 @@ func (s *Store) selects(ctx context.Context, n *snapshot, f demarc.Filter) (*sel
 
 // selectsFrom remembers the last few selections: a page asks several questions of one filter.
 func (s *Store) selectsFrom(ctx context.Context, n *snapshot, cs *classes, f demarc.Filter) (*selection, error) {
-	q := question{cs, "", f.String()}
-	n.mu.Lock()
-	known := n.selected[q]
-	n.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	sel, err := s.selectFrom(ctx, n, cs, f)
-	if err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.selected == nil || len(n.selected) >= maxSelections {
-		n.selected = map[question]*selection{}
-	}
-	n.selected[q] = sel
-	return sel, nil
+	return n.selected.get(ctx, question{cs, "", f.String()}, func() (*selection, error) { return s.selectFrom(ctx, n, cs, f) })
 }
-
-const maxSelections = 8
 
 func (s *Store) selectFrom(ctx context.Context, n *snapshot, cs *classes, f demarc.Filter) (*selection, error) {
 	sel := &selection{n: n, classes: cs, places: n.placesOf(&f)}
@@ -83,6 +68,7 @@ func (s *Store) selectFrom(ctx context.Context, n *snapshot, cs *classes, f dema
 		for i := range sel.masks {
 			sel.masks[i] = allDuties
 		}
+		sel.narrow()
 		return sel, nil
 	}
 	sel.duties = n.masks(f)
@@ -103,7 +89,33 @@ func (s *Store) selectFrom(ctx context.Context, n *snapshot, cs *classes, f dema
 		}
 		sel.masks[i] = m
 	}
+	sel.narrow()
 	return sel, nil
+}
+
+// narrow lists the resources that are wanted: what is asked then goes over no others.
+func (sel *selection) narrow() {
+	cs := sel.classes
+	if sel.everywhere && sel.positions == nil {
+		sel.start, sel.order, sel.place = cs.start, cs.order, cs.place
+		return
+	}
+	sel.start = make([]uint32, len(cs.start))
+	for i := range cs.list {
+		sel.start[i] = uint32(len(sel.order))
+		if sel.masks[i] == 0 {
+			continue
+		}
+		for at := cs.start[i]; at < cs.start[i+1]; at++ {
+			if pos, p := cs.order[at], cs.place[at]; sel.places[p] && (sel.positions == nil || sel.positions[pos]) {
+				sel.order, sel.place = append(sel.order, pos), append(sel.place, p)
+			}
+		}
+		if sel.start[i] == uint32(len(sel.order)) {
+			sel.masks[i] = 0
+		}
+	}
+	sel.start[len(cs.list)] = uint32(len(sel.order))
 }
 
 // placesOf returns which places a filter wants.
@@ -191,9 +203,14 @@ type texts struct {
 	tagOf    []uint32 // of each resource, its tags by number
 	tagEnd   []uint32 // where those of each resource end
 
+	pairsRead int // how many pairs there were when all texts were read: those of texts made of others may be of nobody by now
+
 	numbers map[string]uint32 // of pairs, while texts are read
 	key     []byte
 }
+
+// giveWay is after how many rows others go first: much is read ahead, and nobody waits for it.
+const giveWay = 256
 
 // readTexts reads what a query gives back: id, name and tags.
 func readTexts(ctx context.Context, db querier, n *snapshot, size int, query string) (*texts, error) {
@@ -205,9 +222,12 @@ func readTexts(ctx context.Context, db querier, n *snapshot, size int, query str
 			return err
 		}
 		x.add(id, name, tags)
+		if len(x.starts)%giveWay == 0 {
+			runtime.Gosched()
+		}
 		return nil
 	})
-	x.numbers = nil
+	x.numbers, x.pairsRead = nil, len(x.pairs)
 	return x, err
 }
 
@@ -243,6 +263,9 @@ func (x *texts) add(id, name, tags []byte) {
 // textsOf reads the texts of a snapshot when they are first asked for.
 func (s *Store) textsOf(ctx context.Context, n *snapshot) (*texts, error) {
 	return n.texts.get(func() (x *texts, err error) {
+		if x, err = s.textsFromBefore(ctx, n); x != nil || err != nil {
+			return x, err
+		}
 		err = s.reading(ctx, func(conn *sql.Conn) error {
 			query := versionsAt("id, name, "+tagsOf, "")
 			isLatest, err := n.isInBlocks(ctx, conn)
@@ -256,6 +279,96 @@ func (s *Store) textsOf(ctx context.Context, n *snapshot) (*texts, error) {
 		})
 		return x, err
 	})
+}
+
+// textsFromBefore makes the texts of a snapshot of those of an earlier one: only what is not in it is read. It returns nil
+// if there is none, or little of it is left.
+func (s *Store) textsFromBefore(ctx context.Context, n *snapshot) (*texts, error) {
+	var old *snapshot
+	var had *texts
+	for _, o := range s.snapshots.all() {
+		if x, ok := o.texts.ifMade(); ok && len(x.starts) == len(o.rids) && o.org == n.org && o.scan.ID < n.scan.ID && (old == nil || o.scan.ID > old.scan.ID) {
+			old, had = o, x
+		}
+	}
+	if old == nil {
+		return nil, nil //nolint:nilnil // said above
+	}
+	same, rest := n.since(old)
+	if 8*len(rest) > len(n.rids) || len(had.pairs) > 2*had.pairsRead {
+		return nil, nil //nolint:nilnil // said above
+	}
+	rows, err := s.rowsOf(ctx, rest)
+	if err != nil {
+		return nil, err
+	}
+	size := len(n.rids)
+	x := &texts{
+		low: make([]byte, 0, len(had.low)+len(had.low)/16), starts: make([]uint32, 0, size), tagEnd: make([]uint32, 0, size), tagOf: make([]uint32, 0, len(had.tagOf)+len(had.tagOf)/16),
+		pairs: slices.Clip(had.pairs), lowPairs: slices.Clip(had.lowPairs), pairAt: slices.Clip(had.pairAt), pairsRead: had.pairsRead, numbers: map[string]uint32{},
+	}
+	if len(rest) > 0 {
+		for number, pair := range x.pairs {
+			x.numbers[pair] = uint32(number)
+		}
+	}
+	for pos, at := range same {
+		if at >= 0 {
+			x.copy(had, at)
+			continue
+		}
+		row, ok := rows[n.rids[pos]]
+		if !ok {
+			return nil, nil //nolint:nilnil // a prune came between
+		}
+		x.add([]byte(row.id), []byte(row.name), []byte(row.tags))
+	}
+	x.numbers = nil
+	return x, nil
+}
+
+// since compares a snapshot with an earlier one: where each of its versions was there, -1 for nowhere, and the rids of these.
+// Both are in the order of ids.
+func (n *snapshot) since(old *snapshot) (same []int32, rest []int64) {
+	same = make([]int32, len(n.rids))
+	lineages := slices.Clone(n.lineages)
+	slices.Sort(lineages)
+	at := 0
+	for pos, rid := range n.rids {
+		for at < len(old.rids) && old.lineages[at] != n.lineages[pos] {
+			if _, stays := slices.BinarySearch(lineages, old.lineages[at]); stays {
+				break // so the one at pos is new
+			}
+			at++
+		}
+		same[pos] = -1
+		if at < len(old.rids) && old.lineages[at] == n.lineages[pos] {
+			if old.rids[at] == rid {
+				same[pos] = int32(at)
+			}
+			at++
+		}
+		if same[pos] < 0 {
+			rest = append(rest, rid)
+		}
+	}
+	return same, rest
+}
+
+// copy adds the texts of a resource of others, whose tags have the same numbers.
+func (x *texts) copy(from *texts, at int32) {
+	start, end := from.starts[at], uint32(len(from.low))
+	if int(at)+1 < len(from.starts) {
+		end = from.starts[at+1]
+	}
+	x.starts = append(x.starts, uint32(len(x.low)))
+	x.low = append(x.low, from.low[start:end]...)
+	first := uint32(0)
+	if at > 0 {
+		first = from.tagEnd[at-1]
+	}
+	x.tagOf = append(x.tagOf, from.tagOf[first:from.tagEnd[at]]...)
+	x.tagEnd = append(x.tagEnd, uint32(len(x.tagOf)))
 }
 
 // appendLower appends text in lower case.
@@ -277,27 +390,7 @@ func appendLower(b, text []byte) []byte {
 // find returns which resources have the ids, names, tags and words of a filter. The last few answers are remembered: a
 // page asks several questions of one filter.
 func (s *Store) find(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool, error) {
-	key := textsAsked(f).String()
-	n.mu.Lock()
-	out, ok := n.found[key]
-	n.mu.Unlock()
-	if ok {
-		return out, nil
-	}
-	out, err := s.search(ctx, n, f)
-	if err == nil {
-		n.rememberFound(key, out)
-	}
-	return out, err
-}
-
-func (n *snapshot) rememberFound(key string, found []bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.found == nil || len(n.found) >= 8 {
-		n.found = map[string][]bool{}
-	}
-	n.found[key] = found
+	return n.found.get(ctx, textsAsked(f).String(), func() ([]bool, error) { return s.search(ctx, n, f) })
 }
 
 func (s *Store) search(ctx context.Context, n *snapshot, f demarc.Filter) ([]bool, error) {

@@ -31,19 +31,29 @@ type snapshot struct {
 	teams    lazy[[]uint64] // of each standing, the duties that a team does; nil where no teams are declared
 	texts    lazy[*texts]
 	history  lazy[*histories]
-	log      lazy[[]moveNumbers]
+	log      lazy[*moveLog]
 	resolved lazy[[]resolvedNumbers]
 	past     lazy[[]pastVersion]
 	pastText lazy[*texts]
 	moved    lazy[map[int64][]movedDuty]
 
-	mu       sync.Mutex // guards what is remembered
+	// What is remembered: a snapshot does not change, and the same pages are asked for again and again.
+	found    memo[string, []bool]
+	selected memo[question, *selection]
+	answers  memo[question, any]
+
+	mu       sync.Mutex // guards what follows
 	classes  *classes
 	accepted string // of what classes were made
-	found    map[string][]bool
-	selected map[question]*selection // the last few
-	answers  map[question]any
 	standing map[uint32]*demarc.Standing
+	ids      map[int64]string // of resources that are named as examples, by rid
+}
+
+func newSnapshot(org int64, scan demarc.Scan) *snapshot {
+	return &snapshot{
+		scan: scan, org: org, standing: map[uint32]*demarc.Standing{}, ids: map[int64]string{},
+		found: memo[string, []bool]{most: 8}, selected: memo[question, *selection]{most: 16}, answers: memo[question, any]{most: 512},
+	}
 }
 
 // lazy is something that is made when it is first asked for; who asks meanwhile waits.
@@ -51,6 +61,15 @@ type lazy[T any] struct {
 	mu    sync.Mutex
 	made  bool
 	value T
+}
+
+// ifMade returns what was made, if it was.
+func (l *lazy[T]) ifMade() (value T, ok bool) {
+	if !l.mu.TryLock() {
+		return value, false
+	}
+	defer l.mu.Unlock()
+	return l.value, l.made
 }
 
 func (l *lazy[T]) get(make func() (T, error)) (T, error) {
@@ -72,38 +91,24 @@ type question struct {
 	what, filter string
 }
 
-const maxAnswers = 128
-
-// ask answers a question about what a filter leaves of a snapshot once: a snapshot does not change, and the same pages are
-// asked for again and again. The answer is shared and must not be changed.
+// ask answers a question about what a filter leaves of a snapshot once. The answer is shared and must not be changed.
 func ask[T any](ctx context.Context, s *Store, n *snapshot, what string, f demarc.Filter, answer func(*selection) (T, error)) (T, error) {
 	var none T
 	cs, err := s.classesOf(ctx, n)
 	if err != nil {
 		return none, err
 	}
-	q := question{cs, what, f.String()}
-	n.mu.Lock()
-	known, ok := n.answers[q].(T)
-	n.mu.Unlock()
-	if ok {
-		return known, nil
-	}
-	sel, err := s.selectsFrom(ctx, n, cs, f)
+	a, err := n.answers.get(ctx, question{cs, what, f.String()}, func() (any, error) {
+		sel, err := s.selectsFrom(ctx, n, cs, f)
+		if err != nil {
+			return none, err
+		}
+		return answer(sel)
+	})
 	if err != nil {
 		return none, err
 	}
-	a, err := answer(sel)
-	if err != nil {
-		return a, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.answers == nil || len(n.answers) >= maxAnswers {
-		n.answers = map[question]any{}
-	}
-	n.answers[q] = a
-	return a, nil
+	return a.(T), nil //nolint:forcetypeassert // what is asked says of which type its answer is
 }
 
 const insideBit = 1 << 31
@@ -124,14 +129,6 @@ type findingRow struct {
 	last  int64 // 0 while it is seen
 }
 
-// loading is a snapshot that is there or is being read.
-type loading struct {
-	done chan struct{}
-	snap *snapshot
-	err  error
-	used int64
-}
-
 // maxSnapshots is how many are kept, those that were asked for last.
 const maxSnapshots = 4
 
@@ -145,61 +142,25 @@ func (s *Store) snapshotAt(ctx context.Context, at demarc.At) (*snapshot, error)
 	if err != nil {
 		return nil, err
 	}
-	key := demarc.At{Organization: at.Organization, Scan: scan.ID}
-	for {
-		s.mu.Lock()
-		s.clock++
-		l := s.snapshots[key]
-		mine := l == nil
-		if mine {
-			l = &loading{done: make(chan struct{})}
-			s.snapshots[key] = l
-			s.evict(key)
-		}
-		l.used = s.clock
-		s.mu.Unlock()
-		if mine {
-			l.snap, l.err = s.load(ctx, org, scan)
-			if l.err != nil {
-				s.mu.Lock()
-				delete(s.snapshots, key)
-				s.mu.Unlock()
-			}
-			close(l.done)
-			return l.snap, l.err
-		}
-		select {
-		case <-l.done:
-			if l.err == nil {
-				return l.snap, nil
-			}
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			// Who read it gave up, perhaps because its own context ended: read it ourselves.
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	return s.snapshotOf(ctx, org, scan)
 }
 
-// evict forgets the snapshots that nobody asked for lately. The caller holds the lock.
-func (s *Store) evict(keep demarc.At) {
-	for len(s.snapshots) > maxSnapshots {
-		var oldest demarc.At
-		least := int64(-1)
-		for k, l := range s.snapshots {
-			if k != keep && (least < 0 || l.used < least) {
-				oldest, least = k, l.used
-			}
-		}
-		delete(s.snapshots, oldest)
-	}
+func (s *Store) snapshotOf(ctx context.Context, org int64, scan demarc.Scan) (*snapshot, error) {
+	return s.snapshots.get(ctx, demarc.At{Organization: scan.Organization, Scan: scan.ID}, func() (*snapshot, error) { return s.load(ctx, org, scan) })
 }
 
-// Warm reads what queries about the latest scan of an organization need, so that the first of them need not wait.
+// Warm reads what queries about the latest scan of an organization need, so that the first of them need not wait. Until it
+// is done the scan that was read before it stays the latest one for whoever asks: they wait for nothing.
 func (s *Store) Warm(ctx context.Context, organization string) error {
-	n, err := s.snapshotAt(ctx, demarc.At{Organization: organization})
+	org, err := s.organization(ctx, organization)
+	if err != nil {
+		return err
+	}
+	scan, err := s.newest(ctx, org, organization)
+	if err != nil {
+		return err
+	}
+	n, err := s.snapshotOf(ctx, org, scan)
 	if err != nil {
 		return err
 	}
@@ -207,7 +168,7 @@ func (s *Store) Warm(ctx context.Context, organization string) error {
 	for _, read := range []func() error{
 		func() error { _, err := s.historiesOf(ctx, n); return err },
 		func() error { _, err := s.pastVersions(ctx, n); return err },
-		func() error { _, err := s.moveLog(ctx, n); return err },
+		func() error { _, err := s.movesUntil(ctx, n); return err },
 		func() error { _, err := s.resolvedLog(ctx, n); return err },
 		func() error { _, err := s.textsOf(ctx, n); return err },
 		func() error { _, err := s.pastTexts(ctx, n); return err },
@@ -216,11 +177,27 @@ func (s *Store) Warm(ctx context.Context, organization string) error {
 			err = read()
 		}
 	}
+	if err == nil {
+		s.mu.Lock()
+		s.ready[organization] = scan.ID
+		s.mu.Unlock()
+	}
 	return err
 }
 
+// readyScan returns the scan of an organization that Warm read last, 0 for none or for one that was forgotten since.
+func (s *Store) readyScan(organization string) demarc.ScanID {
+	s.mu.Lock()
+	id := s.ready[organization]
+	s.mu.Unlock()
+	if _, ok := s.snapshots.has(demarc.At{Organization: organization, Scan: id}); !ok {
+		return 0
+	}
+	return id
+}
+
 func (s *Store) load(ctx context.Context, org int64, scan demarc.Scan) (*snapshot, error) {
-	snap := &snapshot{scan: scan, org: org, standing: map[uint32]*demarc.Standing{}}
+	snap := newSnapshot(org, scan)
 	v := s.vocabulary(org)
 	err := s.reading(ctx, func(conn *sql.Conn) error {
 		var err error

@@ -47,10 +47,11 @@ type Store struct {
 	options Options
 	log     *slog.Logger
 
-	mu        sync.Mutex // guards what follows
-	snapshots map[demarc.At]*loading
-	vocabs    map[int64]*vocabulary
-	clock     int64 // of the use of snapshots
+	snapshots memo[demarc.At, *snapshot]
+
+	mu     sync.Mutex // guards what follows
+	vocabs map[int64]*vocabulary
+	ready  map[string]demarc.ScanID // by organization, the scan that Warm read last
 }
 
 //go:embed migrations
@@ -62,7 +63,7 @@ func Open(ctx context.Context, place string, o Options) (*Store, error) {
 	if o.Wait <= 0 {
 		o.Wait = 2 * time.Minute
 	}
-	s := &Store{options: o, log: o.Log, snapshots: map[demarc.At]*loading{}, vocabs: map[int64]*vocabulary{}}
+	s := &Store{options: o, log: o.Log, snapshots: memo[demarc.At, *snapshot]{most: maxSnapshots}, vocabs: map[int64]*vocabulary{}, ready: map[string]demarc.ScanID{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/store"
@@ -149,5 +150,86 @@ func TestBlocksOfManyScans(t *testing.T) {
 	}
 	if most == 0 || most > 1000 {
 		t.Errorf("at most %d changes behind blocks of 3000 resources", most)
+	}
+}
+
+// Who has scans read ahead sees the one before until the next is there as a whole. What is read of it is what somebody reads
+// who knows nothing of the one before.
+func TestWarm(t *testing.T) {
+	for _, open := range []func(testing.TB) storetest.Database{
+		func(t testing.TB) storetest.Database {
+			return database("sqlite", filepath.Join(t.TempDir(), "demarc.db"))
+		},
+		func(t testing.TB) storetest.Database { return database("pgx", storetest.Postgres(t)) },
+	} {
+		db := open(t)
+		writer, reader := db.Open(t, store.Options{}), db.Open(t, store.Options{ReadOnly: true})
+		at := demarc.At{Organization: "Northwind"}
+		random := rand.New(rand.NewPCG(5, 6))
+		w := storetest.NewWorld("Northwind", 200)
+		before := 0
+		for n := range 12 {
+			for _, id := range slices.Sorted(maps.Keys(w.Things)) {
+				switch x := w.Things[id]; random.IntN(40) {
+				case 0:
+					x.Tags = demarc.TagsOf(map[string]string{"team": "shop", "Name": fmt.Sprintf("Renamed in scan %d", n)})
+				case 1:
+					x.Upgrades = !x.Upgrades
+				case 2:
+					if n%4 == 3 {
+						delete(w.Things, id)
+					}
+				}
+			}
+			for i := range n % 3 {
+				w.Add(random.IntN(400) + i)
+			}
+			if _, err := writer.Record(t.Context(), w.Recording(), w.Answers()); err != nil {
+				t.Fatal(err)
+			}
+			w.Day = w.Day.AddDate(0, 0, 1)
+			if n > 0 {
+				if o, err := reader.Overview(t.Context(), at, demarc.Filter{}); err != nil || o.Scan.ID != demarc.ScanID(n) || o.Resources != before {
+					t.Errorf("before scan %d is read: scan %d, %d resources, %v", n+1, o.Scan.ID, o.Resources, err)
+				}
+			}
+			if err := reader.Warm(t.Context(), "Northwind"); err != nil {
+				t.Fatal(err)
+			}
+			before = len(w.Things)
+			fresh := db.Open(t, store.Options{ReadOnly: true})
+			for _, f := range []demarc.Filter{
+				{}, {Text: "renamed"}, {Text: "orders-01"}, {Text: fmt.Sprintf("scan %d", n)}, {Names: []string{"Orders-0017"}}, {Tags: []demarc.Tag{{Key: "team", Value: "shop"}}}, {IDs: []demarc.ResourceID{w.ID(3), w.ID(4)}},
+			} {
+				want, err := fresh.Resources(t.Context(), at, f, demarc.OrderID, demarc.Page{Limit: 1000})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := reader.Resources(t.Context(), at, f, demarc.OrderID, demarc.Page{Limit: 1000})
+				if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Errorf("scan %d, %+v: %d resources, want %d, %v", n+1, f, got.Total, want.Total, err)
+				}
+				wantMoves, err := fresh.MoveGroups(t.Context(), "Northwind", f, demarc.Period{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := reader.MoveGroups(t.Context(), "Northwind", f, demarc.Period{}); err != nil || fmt.Sprint(got) != fmt.Sprint(wantMoves) {
+					t.Errorf("scan %d, %+v: moves\n%+v, want\n%+v, %v", n+1, f, got, wantMoves, err)
+				}
+			}
+		}
+		// What was forgotten is not shown any more.
+		if _, err := reader.Overview(t.Context(), demarc.At{Organization: "Northwind", Scan: 12}, demarc.Filter{}); err != nil {
+			t.Error(err)
+		}
+		if _, err := writer.Record(t.Context(), w.Recording(), w.Answers()); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := writer.Prune(t.Context(), "Northwind", "test", 1, time.Time{}, w.Day); err != nil || n != 12 {
+			t.Fatalf("%d scans pruned, %v", n, err)
+		}
+		if o, err := reader.Overview(t.Context(), at, demarc.Filter{}); err != nil || o.Scan.ID != 13 {
+			t.Errorf("after a prune: scan %d, %v", o.Scan.ID, err)
+		}
 	}
 }

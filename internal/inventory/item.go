@@ -262,7 +262,7 @@ func (m *Maker) absent(r *record, plan *servicePlan, text string, parts []span) 
 			continue // another call may deliver it
 		}
 		for fact, v := range ref.Part.WhenAbsent {
-			if !r.row.At(fact).Known() {
+			if own := r.row.At(fact); !own.Known() && !open(own.Origin) { // what the resource says itself, or will, goes before
 				r.row.set(fact, demarc.Fact{Value: v, Origin: demarc.Defaulted})
 			}
 		}

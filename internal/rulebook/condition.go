@@ -35,7 +35,7 @@ type Result struct {
 	Truth    Tri
 	Value    demarc.Value // of a derived fact; zero if unknown
 	Missing  []int        // the facts that made it unknown, by index
-	Presumed []int        // the facts that it read and that are presumed
+	Presumed []int        // the presumed facts that it read, where it is not so whatever they are
 	Err      error        // an error at run time; counts as unknown
 }
 
@@ -65,6 +65,11 @@ func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
 	}
 	r := c.prog.Eval(in, asOf)
 	out.Value, out.Err = r.Value, r.Err
+	if len(out.Presumed) > 0 && r.Known() {
+		if without := c.prog.Eval(unpresumed(in), asOf); without.Known() && without.Value.Equal(r.Value) {
+			out.Presumed = nil
+		}
+	}
 	switch {
 	case r.Err != nil && len(r.Missing) == 0:
 		out.Missing = c.Reads
@@ -78,6 +83,16 @@ func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
 		out.Truth = False
 	}
 	return out
+}
+
+// unpresumed makes presumed facts of a list unknown, and returns it.
+func unpresumed(facts []demarc.Fact) []demarc.Fact {
+	for i := range facts {
+		if facts[i].Origin == demarc.Presumed {
+			facts[i] = demarc.Fact{Origin: demarc.Absent}
+		}
+	}
+	return facts
 }
 
 // Memo remembers what conditions came to, by the numbers of the facts that they read. It is safe for concurrent use

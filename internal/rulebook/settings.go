@@ -79,7 +79,7 @@ type values struct {
 
 // class is what values have in common that are the same to every atom.
 type class struct {
-	truths   []rule.Truth // by atom
+	truths   []rule.Truth // by atom; of a joint atom what it comes to, and what it comes to whatever is presumed
 	presumed bool
 	missing  []int // the facts that made a joint atom unknown
 }
@@ -174,7 +174,12 @@ func (e *Evaluator) jointClass(s *Service, r *remembered, k int, facts Interned)
 	}
 	result := j.atom.Eval(e.facts, e.asOf)
 	e.failures.add(j.atom, result.Err)
-	c := class{truths: append(e.truths[:0], result.Truth())}
+	truth, sure := result.Truth(), result.Truth()
+	if slices.ContainsFunc(e.facts, func(f demarc.Fact) bool { return f.Origin == demarc.Presumed }) {
+		without := j.atom.Eval(unpresumed(e.facts), e.asOf)
+		sure = without.Truth()
+	}
+	c := class{truths: append(e.truths[:0], truth, sure)}
 	e.truths = c.truths
 	for _, name := range result.Missing {
 		c.missing = append(c.missing, s.FactIndex(name))
@@ -303,6 +308,19 @@ func (s *Service) outcomes(results []plannedResult) []demarc.CheckOutcome {
 	return out
 }
 
+// sure returns what an atom comes to whatever the presumed facts are that it reads.
+func sure(a plannedAtom, p *plan, at func(int) *class) rule.Truth {
+	c := at(a.at)
+	switch {
+	case a.at >= len(p.facts): // of several facts
+		return c.truths[1]
+	case c.presumed:
+		return rule.Unknown
+	default:
+		return c.truths[a.atom]
+	}
+}
+
 var certain = [...]*Result{False: {Truth: False}, True: {Truth: True}}
 
 // condition returns what a condition comes to, by the classes of the facts that it reads.
@@ -316,7 +334,7 @@ func (e *Evaluator) condition(c *plannedCondition, p *plan, at func(int) *class)
 	}
 	t := c.formula.Eval(truth)
 	if t == rule.True || t == rule.False {
-		if presumed == nil {
+		if presumed == nil || c.formula.Eval(func(i int) rule.Truth { return sure(c.atoms[i], p, at) }) == t {
 			return certain[Tri(t)]
 		}
 		return &Result{Truth: Tri(t), Presumed: presumed}

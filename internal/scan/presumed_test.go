@@ -20,11 +20,11 @@ func TestPresumptionThatDoesNotMatter(t *testing.T) {
 	}
 	access := demarc.DutyIndex("facility.access")
 	on := database(map[string]any{"SubnetIdentifier": "subnet-0a1", "SubnetOutpost": map[string]any{"Arn": "arn:aws:outposts:eu-west-1:111122223333:outpost/op-0a1"}})
-	if got := on.Assignments[access]; got.Holder != demarc.Customer || got.Assumed {
+	if got := on.Assignments[access]; got.Holder != demarc.HeldByCustomer || got.Assumed {
 		t.Errorf("on an Outpost: facility.access is %s, assumed %v because of %v; want the customer, for certain", got.Holder, got.Assumed, got.Missing)
 	}
 	off := database(map[string]any{"SubnetIdentifier": "subnet-0a1"})
-	if got := off.Assignments[access]; got.Holder != demarc.Provider || !got.Assumed {
+	if got := off.Assignments[access]; got.Holder != demarc.HeldByProvider || !got.Assumed {
 		t.Errorf("in a subnet that names none: facility.access is %s, assumed %v; want the provider, as presumed", got.Holder, got.Assumed)
 	}
 }

@@ -136,19 +136,22 @@ Exit codes: 0 done, 1 usage or runtime error, 2 done but something could not be 
 				return err
 			}
 			defer r.close()
-			if err := a.write(&out, func(w io.Writer) error { return a.report(w, out.format, r) }); err != nil {
-				return err
-			}
-			fails := gate.fails(r)
+			// It is stored before it is reported: whoever reads the report may go away, as head does.
+			var scan demarc.Scan
+			var unstored error
 			if in.recorder != nil {
-				scan, err := in.recorder.record(cmd.Context(), r)
-				if err != nil {
-					a.tell(r.Result)
-					return err
+				if scan, unstored = in.recorder.record(cmd.Context(), r); unstored == nil {
+					a.stored(in.recorder.store.Name(), &scan)
 				}
-				a.stored(in.recorder.store.Name(), &scan)
-				fails = fails || gate.move && scan.Moves > 0
 			}
+			if err := a.write(&out, func(w io.Writer) error { return a.report(w, out.format, r) }); err != nil {
+				return errors.Join(unstored, err)
+			}
+			if unstored != nil {
+				a.tell(r.Result)
+				return unstored
+			}
+			fails := gate.fails(r) || gate.move && scan.Moves > 0
 			return a.end(r, fails)
 		},
 	}

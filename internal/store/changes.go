@@ -67,7 +67,7 @@ func (w *writer) oldTexts(ctx context.Context, changes []*change) (map[int64]sto
 	if len(rids) == 0 {
 		return out, nil
 	}
-	rows, err := w.s.read.QueryContext(ctx, `SELECT rid, fact_names, coalesce(tags_of, rid), coalesce(facts_of, rid), `+tagsOf+`, `+factsOf+` FROM resources WHERE rid IN (`+dollars(1, len(rids))+`)`, rids...)
+	rows, err := w.t.conn.QueryContext(ctx, `SELECT rid, fact_names, coalesce(tags_of, rid), coalesce(facts_of, rid), `+tagsOf+`, `+factsOf+` FROM resources WHERE rid IN (`+dollars(1, len(rids))+`)`, rids...)
 	return out, each(rows, err, func(r *sql.Rows) error {
 		var rid int64
 		var x storedTexts
@@ -102,7 +102,7 @@ func keyOf(duty int, f findingOf) findingKey {
 // openFindings returns, by lineage, the findings of some resources that have rows and are not resolved.
 func (w *writer) openFindings(ctx context.Context, lineages []any) (map[int64]map[findingKey]openFinding, error) {
 	out := map[int64]map[findingKey]openFinding{}
-	rows, err := w.s.read.QueryContext(ctx, `SELECT id, lineage, outcome, gap, check_id, first, last FROM findings WHERE resolved IS NULL AND lineage IN (`+dollars(1, len(lineages))+`)`, lineages...)
+	rows, err := w.t.conn.QueryContext(ctx, `SELECT id, lineage, outcome, gap, check_id, first, last FROM findings WHERE resolved IS NULL AND lineage IN (`+dollars(1, len(lineages))+`)`, lineages...)
 	return out, each(rows, err, func(r *sql.Rows) error {
 		var o openFinding
 		var lineage int64

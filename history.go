@@ -2,6 +2,8 @@ package demarc
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -190,6 +192,28 @@ type MoveGroup struct {
 
 // Period is a stretch of time in a history. A zero end is open.
 type Period struct{ Since, Until time.Time }
+
+// ParseMoment reads a moment: a day as 2026-11-23, a time of RFC 3339, or how long before now, as 7d, 2w, 36h.
+func ParseMoment(text string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	if n := len(text) - 1; n > 0 {
+		if count, err := strconv.Atoi(text[:n]); err == nil && count >= 0 && count < 100_000 {
+			switch text[n] {
+			case 'd':
+				return now.AddDate(0, 0, -count), nil
+			case 'w':
+				return now.AddDate(0, 0, -7*count), nil
+			case 'h':
+				return now.Add(-time.Duration(count) * time.Hour), nil
+			}
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q: expected 7d, 2w, 36h, a day as 2026-11-23, or a time as 2026-11-23T09:00:00Z", text)
+}
 
 // FindingStatus says which findings somebody wants.
 type FindingStatus string

@@ -105,6 +105,11 @@ func (c *Client) Line(ctx context.Context, where demarc.At, f demarc.Filter, by 
 	return out, c.get(ctx, "line", at(where, f, "by", string(by), "columns", strconv.Itoa(columns)), &out)
 }
 
+// Trend returns what a filter came to at each scan of a period, oldest first.
+func (c *Client) Trend(ctx context.Context, where demarc.At, f demarc.Filter, period demarc.Period) ([]demarc.TrendPoint, error) {
+	return list[demarc.TrendPoint](ctx, c, "trend", during(at(where, f), period))
+}
+
 // Resources goes through the resources that match a filter.
 func (c *Client) Resources(ctx context.Context, where demarc.At, f demarc.Filter, order demarc.Order) iter.Seq2[demarc.StoredResource, error] {
 	return pages[demarc.StoredResource](ctx, c, "resources", at(where, f, "order", string(order)))
@@ -116,20 +121,73 @@ func (c *Client) Resource(ctx context.Context, where demarc.At, id demarc.Resour
 	return out, c.get(ctx, "resource", at(where, demarc.Filter{}, "id", string(id)), &out)
 }
 
+// Versions returns how a resource became what it is, newest first.
+func (c *Client) Versions(ctx context.Context, organization string, id demarc.ResourceID) ([]demarc.Version, error) {
+	return list[demarc.Version](ctx, c, "resource/versions", at(demarc.At{Organization: organization}, demarc.Filter{}, "id", string(id)))
+}
+
+// WhatIf returns what another value of a setting would change of a resource.
+func (c *Client) WhatIf(ctx context.Context, where demarc.At, id demarc.ResourceID, setting, value string) (WhatIf, error) {
+	var out WhatIf
+	return out, c.get(ctx, "what-if", at(where, demarc.Filter{}, "id", string(id), "set", setting, "to", value), &out)
+}
+
 // Findings goes through the gaps of some status, worst first.
 func (c *Client) Findings(ctx context.Context, where demarc.At, f demarc.Filter, status demarc.FindingStatus) iter.Seq2[demarc.Finding, error] {
 	return pages[demarc.Finding](ctx, c, "findings", at(where, f, "status", string(status)))
 }
 
+// FindingGroups returns the gaps of one kind together, worst first.
+func (c *Client) FindingGroups(ctx context.Context, where demarc.At, f demarc.Filter) ([]demarc.FindingGroup, error) {
+	return list[demarc.FindingGroup](ctx, c, "findings/groups", at(where, f))
+}
+
+// BlindSpots returns the settings that could not be read, those that hide most first.
+func (c *Client) BlindSpots(ctx context.Context, where demarc.At, f demarc.Filter) ([]demarc.BlindSpot, error) {
+	return list[demarc.BlindSpot](ctx, c, "blind-spots", at(where, f))
+}
+
 // Moves goes through the duties that changed hands in a period, newest first.
 func (c *Client) Moves(ctx context.Context, organization string, f demarc.Filter, period demarc.Period) iter.Seq2[demarc.Move, error] {
-	q := at(demarc.At{Organization: organization}, f)
-	for key, t := range map[string]time.Time{"since": period.Since, "until": period.Until} {
-		if !t.IsZero() {
-			q.Set(key, t.Format(time.RFC3339))
-		}
-	}
-	return pages[demarc.Move](ctx, c, "moves", q)
+	return pages[demarc.Move](ctx, c, "moves", during(at(demarc.At{Organization: organization}, f), period))
+}
+
+// MoveGroups returns the moves for one reason together, those to the organization first.
+func (c *Client) MoveGroups(ctx context.Context, organization string, f demarc.Filter, period demarc.Period) ([]demarc.MoveGroup, error) {
+	return list[demarc.MoveGroup](ctx, c, "moves/groups", during(at(demarc.At{Organization: organization}, f), period))
+}
+
+// Services returns the services of the catalog, by words of id, title and archetype, by providers and by models of a filter.
+func (c *Client) Services(ctx context.Context, f demarc.Filter) ([]ServiceEntry, error) {
+	return list[ServiceEntry](ctx, c, "catalog/services", f.Values())
+}
+
+// Service returns everything that the catalog knows of a service.
+func (c *Client) Service(ctx context.Context, id demarc.ServiceID) (Service, error) {
+	var out Service
+	return out, c.get(ctx, "catalog/service", url.Values{"id": {string(id)}}, &out)
+}
+
+// Frameworks returns the duties by the controls of frameworks.
+func (c *Client) Frameworks(ctx context.Context) ([]Framework, error) {
+	return list[Framework](ctx, c, "frameworks", nil)
+}
+
+// Framework returns how the duties of each control of a framework stand.
+func (c *Client) Framework(ctx context.Context, where demarc.At, f demarc.Filter, id string) (FrameworkStanding, error) {
+	var out FrameworkStanding
+	return out, c.get(ctx, "frameworks/"+url.PathEscape(id), at(where, f), &out)
+}
+
+// Estate returns what the organization had declared in demarc.yaml when a scan was made.
+func (c *Client) Estate(ctx context.Context, where demarc.At) (demarc.Declared, error) {
+	var out demarc.Declared
+	return out, c.get(ctx, "estate", at(where, demarc.Filter{}), &out)
+}
+
+// Audit goes through every change that somebody made, newest first.
+func (c *Client) Audit(ctx context.Context, organization string) iter.Seq2[demarc.AuditEntry, error] {
+	return pages[demarc.AuditEntry](ctx, c, "audit", at(demarc.At{Organization: organization}, demarc.Filter{}))
 }
 
 // Declarations returns what people have declared, newest first.
@@ -179,6 +237,16 @@ func at(where demarc.At, f demarc.Filter, pairs ...string) url.Values {
 	for pair := range slices.Chunk(pairs, 2) {
 		if pair[1] != "" {
 			q.Set(pair[0], pair[1])
+		}
+	}
+	return q
+}
+
+// during adds a period to a query.
+func during(q url.Values, period demarc.Period) url.Values {
+	for key, t := range map[string]time.Time{"since": period.Since, "until": period.Until} {
+		if !t.IsZero() {
+			q.Set(key, t.Format(time.RFC3339Nano))
 		}
 	}
 	return q

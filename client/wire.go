@@ -131,13 +131,21 @@ type ServiceCheck struct {
 	Pass     string          `json:"pass"`
 	Proves   bool            `json:"proves"`
 	Fix      string          `json:"fix,omitempty"`
+	// How to mend it at a command line and in Terraform, and the page that the check rests on.
+	CLI       string `json:"fix_cli,omitempty"`
+	Terraform string `json:"fix_terraform,omitempty"`
+	URL       string `json:"url,omitempty"`
+	Section   string `json:"section,omitempty"`
 }
 
 // ServiceFact is a setting that is read.
 type ServiceFact struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`
-	About string `json:"about"`
+	Name     string   `json:"name"`
+	Type     string   `json:"type"`
+	About    string   `json:"about"`
+	Settable bool     `json:"settable" doc:"What-if can try another value."`
+	Options  []string `json:"options,omitempty" doc:"The values that it may have; any of its type where there are none."`
+	Lines    []string `json:"lines,omitempty" doc:"The lines that read it."`
 }
 
 // Framework is a framework, with the duties that have a place in each of its controls.
@@ -145,6 +153,19 @@ type Framework struct {
 	ID       string                     `json:"id"`
 	Title    string                     `json:"title"`
 	Controls map[string][]demarc.DutyID `json:"controls"`
+}
+
+// FrameworkStanding is how the duties of each control of a framework stand.
+type FrameworkStanding struct {
+	ID       string            `json:"id"`
+	Title    string            `json:"title"`
+	Controls []ControlStanding `json:"controls"`
+}
+
+// ControlStanding is a control, and what each of its duties comes to. The value of a group is the duty.
+type ControlStanding struct {
+	ID     string         `json:"id"`
+	Duties []demarc.Group `json:"duties"`
 }
 
 // WhatIf is what another setting would change of a resource.

@@ -62,7 +62,7 @@ type answerTimes struct {
 
 // asked are the pages and the answers to programs that readers ask for. %s is an account, the same for a reader at a time.
 var asked = []string{
-	"/", "/?account=%s", "/line", "/line?by=service", "/line?account=%s", "/resources", "/resources?account=%s", "/resources?gap=failing&severity=high", "/resources?q=prod", "/resources?group=account",
+	"/", "/?account=%s", "/line", "/line?by=service", "/line?account=%s", "/resources", "/resources?account=%s", "/resources?gap=failing&severity=high", "/resources?q=prod", "/resources?by=account",
 	"/gaps", "/gaps?view=each&gap=failing&severity=high", "/gaps?account=%s", "/moves", "/assumptions", "/parties", "/sources", "/frameworks", "/catalog", "/catalog/service?service=aws/rds",
 	"/api/v1/overview", "/api/v1/line?by=provider", "/api/v1/resources?account=%s", "/api/v1/findings?gap=failing&severity=critical", "/resource?id=%s",
 }

@@ -156,7 +156,7 @@ func (m *memory) RevokeToken(_ context.Context, actor, id string, _ time.Time) e
 	return m.note("revoke %s %s", actor, id)
 }
 
-func (m *memory) Entries() []client.ServiceEntry {
+func (m *memory) Entries(demarc.Filter) []client.ServiceEntry {
 	return []client.ServiceEntry{{ID: "aws/rds", Title: "Amazon RDS"}}
 }
 
@@ -164,10 +164,12 @@ func (m *memory) Described(id demarc.ServiceID) (client.Service, error) {
 	if id != "aws/rds" {
 		return client.Service{}, fmt.Errorf("service %q: %w", id, demarc.ErrNotFound)
 	}
-	return client.Service{ServiceEntry: m.Entries()[0]}, m.note("service %s", id)
+	return client.Service{ServiceEntry: m.Entries(demarc.Filter{})[0]}, m.note("service %s", id)
 }
 
-func (m *memory) Mapped() []client.Framework { return nil }
+func (m *memory) Mapped() []client.Framework {
+	return []client.Framework{{ID: "ccm-v4", Controls: map[string][]demarc.DutyID{"IAM-01": {"identity.accounts"}}}}
+}
 
 func (m *memory) Declared(_ context.Context, at demarc.At) (demarc.Declared, error) {
 	return demarc.Declared{}, m.note("declared %+v", at)
@@ -241,6 +243,10 @@ func TestAQueryIsAFilterEverywhere(t *testing.T) {
 		{"/blind-spots", "blind spots {Organization:Northwind Scan:0} "},
 		{"/moves?until=2026-11-20T00:00:00Z&holder=customer", "moves Northwind holder=customer 2026-11-20T00:00:00Z {After: Limit:50}"},
 		{"/moves/groups", "move groups Northwind "},
+		{"/trend?since=7d", "trend Northwind  " + now.AddDate(0, 0, -7).Format(time.RFC3339)},
+		{"/moves?until=2026-11-20", "moves Northwind  2026-11-20T00:00:00Z {After: Limit:50}"},
+		{"/frameworks/ccm-v4?provider=aws", "groups {Organization:Northwind Scan:0} provider=aws duty"},
+		{"/catalog/services?q=rds&provider=aws&provider=gcp&model=paas", ""},
 		{"/scans?org=Southwind&limit=2", "scans Southwind {After: Limit:2}"},
 		{"/scans/2", "scan {Organization:Northwind Scan:2}"},
 		{"/catalog/service?id=aws/rds", "service aws/rds"},

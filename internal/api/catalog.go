@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -11,7 +13,8 @@ import (
 
 // Catalog is what demarc knows of services, and what the estate of a scan declares.
 type Catalog interface {
-	Entries() []client.ServiceEntry
+	// Entries lists the services whose words, provider and model a filter asks for.
+	Entries(f demarc.Filter) []client.ServiceEntry
 	// Described describes a service, or returns demarc.ErrNotFound.
 	Described(id demarc.ServiceID) (client.Service, error)
 	Mapped() []client.Framework
@@ -22,9 +25,10 @@ type Catalog interface {
 
 func (a *API) registerCatalog() {
 	const tag = "Catalog"
+	type services struct{ Listed }
 	handle(a, http.MethodGet, "/catalog/services", about{"list-services", tag, "The services that the catalog knows", demarc.RightRead, 0},
-		func(context.Context, *struct{}) (*all[client.ServiceEntry], error) {
-			return allOf(a.config.Catalog.Entries(), nil)
+		func(_ context.Context, in *services) (*all[client.ServiceEntry], error) {
+			return allOf(a.config.Catalog.Entries(in.filter), nil)
 		})
 	type service struct {
 		ID string `query:"id" required:"true" minLength:"1" doc:"The id of the service, as aws/rds."`
@@ -37,6 +41,24 @@ func (a *API) registerCatalog() {
 	handle(a, http.MethodGet, "/frameworks", about{"list-frameworks", tag, "The duties by the controls of frameworks", demarc.RightRead, 0},
 		func(context.Context, *struct{}) (*all[client.Framework], error) {
 			return allOf(a.config.Catalog.Mapped(), nil)
+		})
+	type standing struct {
+		Place
+		ID string `path:"id" doc:"The id of the framework, as nist-800-53."`
+	}
+	handle(a, http.MethodGet, "/frameworks/{id}", about{"get-framework", tag, "How the duties of each control of a framework stand", demarc.RightRead, 0},
+		func(ctx context.Context, in *standing) (*one[client.FrameworkStanding], error) {
+			list := a.config.Catalog.Mapped()
+			i := slices.IndexFunc(list, func(f client.Framework) bool { return f.ID == in.ID })
+			if i < 0 {
+				return nil, fmt.Errorf("framework %q: %w", in.ID, demarc.ErrNotFound)
+			}
+			at, err := a.at(ctx, &in.Place)
+			if err != nil {
+				return nil, err
+			}
+			groups, err := a.config.History.Groups(ctx, at, in.filter, demarc.ByDuty)
+			return &one[client.FrameworkStanding]{Body: standingOf(&list[i], groups)}, err
 		})
 	type place struct {
 		Whose
@@ -74,6 +96,23 @@ func (a *API) registerCatalog() {
 			}
 			return &one[client.WhatIf]{Body: client.WhatIf{Setting: in.Set, Value: in.To, Changes: changesOf(&is, &would)}}, nil
 		})
+}
+
+// standingOf puts what each duty comes to at the controls of a framework, by name. What applies to nothing is left out.
+func standingOf(f *client.Framework, groups []demarc.Group) client.FrameworkStanding {
+	out := client.FrameworkStanding{ID: f.ID, Title: f.Title, Controls: []client.ControlStanding{}}
+	for _, id := range slices.Sorted(maps.Keys(f.Controls)) {
+		c := client.ControlStanding{ID: id}
+		for _, duty := range f.Controls[id] {
+			if i := slices.IndexFunc(groups, func(g demarc.Group) bool { return g.Value == string(duty) }); i >= 0 {
+				c.Duties = append(c.Duties, groups[i])
+			}
+		}
+		if c.Duties != nil {
+			out.Controls = append(out.Controls, c)
+		}
+	}
+	return out
 }
 
 // changesOf lists the duties that are not the same in two answers.

@@ -58,11 +58,11 @@ func (a *API) registerFindings() {
 	}
 	handle(a, http.MethodGet, "/moves", about{"list-moves", tag, "Duties that changed hands, newest first", demarc.RightRead, 0},
 		func(ctx context.Context, in *moves) (*paged[demarc.Move], error) {
-			at, err := a.at(ctx, &in.Place)
+			at, period, err := a.during(ctx, &in.Place, &in.Span)
 			if err != nil {
 				return nil, err
 			}
-			p, err := a.config.Findings.Moves(ctx, at.Organization, in.filter, in.period(), in.page())
+			p, err := a.config.Findings.Moves(ctx, at.Organization, in.filter, period, in.page())
 			return pageOf(in.url, p, err)
 		})
 	type grouped struct {
@@ -71,10 +71,10 @@ func (a *API) registerFindings() {
 	}
 	handle(a, http.MethodGet, "/moves/groups", about{"list-move-groups", tag, "Moves for one reason together, those to the organization first", demarc.RightRead, 0},
 		func(ctx context.Context, in *grouped) (*all[demarc.MoveGroup], error) {
-			at, err := a.at(ctx, &in.Place)
+			at, period, err := a.during(ctx, &in.Place, &in.Span)
 			if err != nil {
 				return nil, err
 			}
-			return allOf(a.config.Findings.MoveGroups(ctx, at.Organization, in.filter, in.period()))
+			return allOf(a.config.Findings.MoveGroups(ctx, at.Organization, in.filter, period))
 		})
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -45,11 +46,38 @@ func (a *API) organization(ctx context.Context, name string) (string, error) {
 
 // Span is a stretch of time in a query.
 type Span struct {
-	Since time.Time `query:"since" doc:"From this moment on."`
-	Until time.Time `query:"until" doc:"Until this moment."`
+	Since string `query:"since" maxLength:"40" doc:"From this moment on: a time of RFC 3339, a day, or how long ago, as 7d, 2w, 36h." example:"7d"`
+	Until string `query:"until" maxLength:"40" doc:"Until this moment; that of the scan where one is named." example:"2026-11-23T09:00:00Z"`
 }
 
-func (s *Span) period() demarc.Period { return demarc.Period{Since: s.Since, Until: s.Until} }
+// during returns where a request looks, and the stretch of time that it asks for. The history of a scan ends with it.
+func (a *API) during(ctx context.Context, p *Place, s *Span) (demarc.At, demarc.Period, error) {
+	var out demarc.Period
+	at, err := a.at(ctx, p)
+	if err != nil {
+		return at, out, err
+	}
+	now := a.config.Now()
+	if at.Scan != 0 {
+		scan, err := a.config.History.Scan(ctx, at)
+		if err != nil {
+			return at, out, err
+		}
+		now, out.Until = scan.Finished, scan.Finished
+	}
+	for _, m := range []struct {
+		name, text string
+		to         *time.Time
+	}{{"since", s.Since, &out.Since}, {"until", s.Until, &out.Until}} {
+		if m.text == "" {
+			continue
+		}
+		if *m.to, err = demarc.ParseMoment(m.text, now); err != nil {
+			return at, out, invalid{fmt.Errorf("%s %w", m.name, err)}
+		}
+	}
+	return at, out, nil
+}
 
 func (a *API) registerHistory() {
 	const tag = "History"
@@ -125,10 +153,10 @@ func (a *API) registerHistory() {
 	}
 	handle(a, http.MethodGet, "/trend", about{"get-trend", tag, "What a filter came to at each scan, oldest first", demarc.RightRead, 0},
 		func(ctx context.Context, in *trend) (*all[demarc.TrendPoint], error) {
-			at, err := a.at(ctx, &in.Place)
+			at, period, err := a.during(ctx, &in.Place, &in.Span)
 			if err != nil {
 				return nil, err
 			}
-			return allOf(a.config.History.Trend(ctx, at.Organization, in.filter, in.period()))
+			return allOf(a.config.History.Trend(ctx, at.Organization, in.filter, period))
 		})
 }

@@ -79,6 +79,24 @@ func (a *API) nameFilters() {
 	}
 }
 
+// Listed is which services of the catalog a request wants, as the page of the catalog filters them.
+type Listed struct {
+	Q        string   `query:"q" maxLength:"1000" doc:"Words in id, title or archetype."`
+	Provider []string `query:"provider,explode" doc:"Cloud or platform."`
+	Model    []string `query:"model,explode" doc:"Service model."`
+	filter   demarc.Filter
+}
+
+// Resolve reads the filter from the query string.
+func (l *Listed) Resolve(ctx huma.Context) []error {
+	url := ctx.URL()
+	var err error
+	if l.filter, err = demarc.ParseFilter(url.Query()); err != nil {
+		return []error{&huma.ErrorDetail{Location: "query", Message: err.Error()}}
+	}
+	return nil
+}
+
 // Paging is which part of a list a request wants.
 type Paging struct {
 	After string `query:"after" maxLength:"4096" doc:"Where the page before ended: its \"next\"."`

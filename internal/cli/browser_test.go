@@ -255,7 +255,7 @@ var looks = []struct{ name, path string }{
 	{"declarations", "/declarations"},
 	{"declare", "/declarations/new?kind=exception&check=aws/s3/public-access-blocked&service=aws/s3"},
 	{"resources", "/resources"},
-	{"resources-grouped", "/resources?group=service&provider=aws"},
+	{"resources-grouped", "/resources?by=service&provider=aws"},
 	{"resource", "/resource?id=" + orders + "&set=auto_minor_upgrade&to=false"},
 	{"parties", "/parties"},
 	{"sources", "/sources"},

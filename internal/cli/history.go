@@ -234,12 +234,12 @@ func (a *app) movesCommand() *cobra.Command {
 			}
 			var period demarc.Period
 			if since != "" {
-				if period.Since, err = sinceFlag(since, time.Now()); err != nil {
+				if period.Since, err = demarc.ParseMoment(since, time.Now()); err != nil {
 					return fmt.Errorf("--since %w", err)
 				}
 			}
 			if until != "" {
-				if period.Until, err = sinceFlag(until, time.Now()); err != nil {
+				if period.Until, err = demarc.ParseMoment(until, time.Now()); err != nil {
 					return fmt.Errorf("--until %w", err)
 				}
 			}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/client"
@@ -16,6 +18,7 @@ import (
 	"github.com/demarc/demarc/internal/store"
 	"github.com/demarc/demarc/internal/strictyaml"
 	"github.com/demarc/demarc/internal/web"
+	"github.com/demarc/demarc/internal/web/resources"
 )
 
 // accessFlags say to whom, and how, a store is served.
@@ -83,10 +86,7 @@ func readAccess(name string) (*auth.Config, error) {
 // newServer makes a server; ready returns why operators should wait, and logout is where sessions are ended, "" where there are none.
 func (a *app) newServer(st *store.Store, k *knowledge, example bool, logout string, ready func(context.Context) error) *server {
 	operation := api.NewOperation(st, ready, a.log)
-	programs := api.New(api.Config{
-		History: st, Resources: st, Findings: st, Declared: st, Audit: st, Tokens: st, Catalog: offered{k}, Version: version(), Log: a.log,
-		Encode: ndjson.Write,
-	})
+	programs := newPrograms(st, k, a.log)
 	guard := web.Guard{Log: a.log, Seen: operation.Seen}
 	mux := http.NewServeMux()
 	operation.Routes(mux)
@@ -96,13 +96,24 @@ func (a *app) newServer(st *store.Store, k *knowledge, example bool, logout stri
 	return &server{compressed(mux), site}
 }
 
+// newPrograms brings the API and what it reads together.
+func newPrograms(st *store.Store, k *knowledge, log *slog.Logger) *api.API {
+	return api.New(api.Config{
+		History: st, Resources: st, Findings: st, Declared: st, Audit: st, Tokens: st, Catalog: offered{k}, Version: version(), Log: log,
+		Encode: ndjson.Write,
+	})
+}
+
 // offered is what the API says of the catalog.
 type offered struct{ *knowledge }
 
-// Entries lists the services, by id.
-func (o offered) Entries() []client.ServiceEntry {
+// Entries lists the services that a filter asks for, by id.
+func (o offered) Entries(f demarc.Filter) []client.ServiceEntry {
 	var out []client.ServiceEntry
 	for _, e := range o.Services() {
+		if !e.Fits(f) {
+			continue
+		}
 		out = append(out, client.ServiceEntry{ID: e.ID, Title: e.Title, Provider: e.Provider, Model: e.Model, Archetype: e.Archetype, LineCount: e.Lines, CheckCount: e.Checks})
 	}
 	return out
@@ -127,11 +138,20 @@ func (o offered) Described(id demarc.ServiceID) (client.Service, error) {
 	for _, l := range s.Lines {
 		out.Lines = append(out.Lines, client.ServiceLine{ID: l.ID, When: l.When, Because: l.Because, Moves: l.Moves, URL: l.URL, Section: l.Section})
 	}
-	for _, c := range s.Checks {
-		out.Checks = append(out.Checks, client.ServiceCheck{ID: c.ID, Title: c.Title, Duty: c.Duty, Severity: c.Severity, Pass: c.Pass, Proves: c.Proves, Fix: c.Fix})
+	more := o.Checks(id) // in the same order
+	for i, c := range s.Checks {
+		m := &more[i]
+		out.Checks = append(out.Checks, client.ServiceCheck{
+			ID: c.ID, Title: c.Title, Duty: c.Duty, Severity: c.Severity, Pass: c.Pass, Proves: c.Proves, Fix: c.Fix, CLI: m.CLI, Terraform: m.Terraform, URL: m.URL, Section: m.Section,
+		})
 	}
+	settings := o.Settings(id)
 	for _, f := range s.Facts {
-		out.Facts = append(out.Facts, client.ServiceFact{Name: f.Name, Type: f.Type, About: f.About})
+		x := client.ServiceFact{Name: f.Name, Type: f.Type, About: f.About}
+		if i := slices.IndexFunc(settings, func(s resources.Setting) bool { return s.Name == f.Name }); i >= 0 {
+			x.Settable, x.Options, x.Lines = true, settings[i].Options, settings[i].Lines
+		}
+		out.Facts = append(out.Facts, x)
 	}
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -208,6 +209,65 @@ func programs(t *testing.T, address string, tokens map[demarc.AccessRole]string)
 			t.Errorf("%s is %+v, %v", role, me, err)
 		}
 	}
+	// What else a page shows comes through too, and agrees with the numbers of the whole.
+	kinds, err := viewer.FindingGroups(ctx, demarc.At{}, demarc.Filter{Gaps: []demarc.Gap{demarc.GapFailing}})
+	left := 0
+	for _, err := range viewer.Findings(ctx, demarc.At{}, demarc.Filter{Gaps: []demarc.Gap{demarc.GapFailing}}, demarc.FindingsOpen) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		left++
+	}
+	for _, g := range kinds {
+		left -= g.Count
+	}
+	if err != nil || len(kinds) == 0 || left != 0 {
+		t.Errorf("%d groups of findings, %d more findings than they count, %v", len(kinds), left, err)
+	}
+	if points, err := viewer.Trend(ctx, demarc.At{}, demarc.Filter{}, demarc.Period{}); err != nil || len(points) != 1 || points[0].Yours != overview.Yours {
+		t.Errorf("trend %+v, %v", points, err)
+	}
+	if spots, err := viewer.BlindSpots(ctx, demarc.At{}, demarc.Filter{}); err != nil || len(spots) == 0 {
+		t.Errorf("%d blind spots, %v", len(spots), err)
+	}
+	if moves, err := viewer.MoveGroups(ctx, "", demarc.Filter{}, demarc.Period{Since: time.Now().AddDate(0, 0, -7)}); err != nil || len(moves) != 0 {
+		t.Errorf("%d moves of a first scan, %v", len(moves), err)
+	}
+	if versions, err := viewer.Versions(ctx, "", database); err != nil || len(versions) != 1 {
+		t.Errorf("%d versions, %v", len(versions), err)
+	}
+	if would, err := viewer.WhatIf(ctx, demarc.At{}, database, "auto_minor_upgrade", "false"); err != nil || would.Setting != "auto_minor_upgrade" {
+		t.Errorf("what if %+v, %v", would, err)
+	}
+	if list, err := viewer.Services(ctx, demarc.Filter{Text: "managed database", Providers: []string{"aws", "gcp"}}); err != nil || len(list) == 0 || len(list) > 60 {
+		t.Errorf("%d managed databases, %v", len(list), err)
+	}
+	service, err := viewer.Service(ctx, "aws/rds")
+	settable := slices.ContainsFunc(service.Facts, func(f client.ServiceFact) bool {
+		return f.Name == "auto_minor_upgrade" && f.Settable && len(f.Options) == 2 && len(f.Lines) > 0
+	})
+	if err != nil || !settable {
+		t.Errorf("facts of aws/rds %+v, %v", service.Facts, err)
+	}
+	if list, err := viewer.Frameworks(ctx); err != nil || len(list) == 0 {
+		t.Errorf("%d frameworks, %v", len(list), err)
+	} else if f, err := viewer.Framework(ctx, demarc.At{}, demarc.Filter{Providers: []string{"aws"}}, list[0].ID); err != nil || len(f.Controls) == 0 || f.Controls[0].Duties[0].Resources == 0 {
+		t.Errorf("framework %+v, %v", f, err)
+	}
+	if declared, err := viewer.Estate(ctx, demarc.At{}); err != nil || len(declared.Engagements) == 0 {
+		t.Errorf("estate %+v, %v", declared, err)
+	}
+	for _, err := range viewer.Audit(ctx, "") {
+		if status(err) != 403 {
+			t.Errorf("a viewer reads the audit log: %v", err)
+		}
+	}
+	for e, err := range as(demarc.Admin).Audit(ctx, "") {
+		if err != nil || e.Hash == "" {
+			t.Errorf("audit %+v, %v", e, err)
+		}
+	}
+
 	accept := client.NewDeclaration{Kind: demarc.Acceptance, Scope: "tag=team%3Dpayments", Team: "payments", Text: "Ours."}
 	if _, err := viewer.Declare(ctx, "", accept); status(err) != 403 {
 		t.Errorf("a viewer declares: %v", err)

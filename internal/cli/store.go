@@ -591,7 +591,7 @@ audit log stay.`,
 			var before time.Time
 			if older != "" {
 				var err error
-				if before, err = sinceFlag(older, time.Now()); err != nil {
+				if before, err = demarc.ParseMoment(older, time.Now()); err != nil {
 					return fmt.Errorf("--older-than %w", err)
 				}
 			}
@@ -614,26 +614,6 @@ audit log stay.`,
 	cmd.Flags().IntVar(&keep, "keep", 0, "keep the latest `N` scans")
 	cmd.Flags().StringVar(&older, "older-than", "", "forget what is older than this `TIME`: 90d, 12w, or a day as 2026-01-31")
 	return cmd
-}
-
-// sinceFlag reads how long ago something was, "7d", "2w" or "36h", or a day.
-func sinceFlag(text string, now time.Time) (time.Time, error) {
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return day, nil
-	}
-	if n := len(text) - 1; n > 0 {
-		if count, err := strconv.Atoi(text[:n]); err == nil && count >= 0 && count < 100_000 {
-			switch text[n] {
-			case 'd':
-				return now.AddDate(0, 0, -count), nil
-			case 'w':
-				return now.AddDate(0, 0, -7*count), nil
-			case 'h':
-				return now.Add(-time.Duration(count) * time.Hour), nil
-			}
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q: expected 7d, 2w, 36h, or a day as 2026-11-23", text)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -255,7 +255,7 @@ var pages = []struct{ path, selector, want string }{
 	{"/line?layer=data", "tr.duty", "Sharing yours 1 could not be read 1"},
 	{"/resources", "tbody tr", "ledger"},
 	{"/resources?holder=customer&layer=runtime", ".pager", "1 of 1 shown"},
-	{"/resources?group=service", "tbody tr", "Amazon RDS 2"},
+	{"/resources?by=service", "tbody tr", "Amazon RDS 2"},
 	{"/resource?id=" + ledger, ".stack tr", "Engine patching Yours You Yours: failing Minor upgrades are off. auto_minor_upgrade = false"},
 	{"/resource?id=" + ledger, ".stack", "Guards the doors."},
 	{"/resource?id=" + ledger, ".glance tr", "Layer facility provider 1 assured 1 aws"},
@@ -480,7 +480,7 @@ func TestExports(t *testing.T) {
 	m := planted()
 	m.Listed[0].Resource.Name = "=cmd|' /C calc'!A0"
 	s := site(m)
-	w := get(t, s, "/resources.csv?service=aws/rds&sort=id")
+	w := get(t, s, "/resources.csv?service=aws/rds&order=id")
 	rows, err := csv.NewReader(w.Body).ReadAll()
 	if err != nil || len(rows) != 3 || rows[0][0] != "id" || rows[1][1] != "'=cmd|' /C calc'!A0" {
 		t.Errorf("rows %q, %v", rows, err)

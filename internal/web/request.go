@@ -24,9 +24,9 @@ type Request struct {
 	Organizations []demarc.Organization
 	Nothing       bool // nothing was ever scanned
 
-	site *Site
-	keys []string
-	kept url.Values // the filter and the place, for links
+	site  *Site
+	route *Route
+	kept  url.Values // the filter and the place, for links
 }
 
 // keys of the query string that every page understands, besides those of a filter.
@@ -63,9 +63,16 @@ func join(path string, q url.Values) string {
 func (r *Request) locate() error {
 	q := r.URL.Query()
 	var err error
-	r.Filter, err = demarc.ParseFilter(q, append(slices.Clone(everywhere), r.keys...)...)
+	r.Filter, err = demarc.ParseFilter(q, append(slices.Clone(everywhere), r.route.Keys...)...)
 	if err != nil {
 		return MistakeError{err}
+	}
+	if r.route.Takes != nil { // what has no effect must not look as if it had one
+		for key := range r.Filter.Values() {
+			if !slices.Contains(r.route.Takes, key) {
+				return Mistake("%q has no effect on this page", key)
+			}
+		}
 	}
 	if r.Organizations, err = r.site.config.History.Organizations(r.Context()); err != nil {
 		return err

@@ -64,6 +64,7 @@ type Page interface {
 type Route struct {
 	Pattern string // as of http.ServeMux: "GET /line"
 	Needs   demarc.Right
+	Takes   []string // keys of a filter; nil for every one
 	Keys    []string // of the query string, besides those of a filter, org and scan
 	Serve   Handler
 	Empty   bool // it has something to say where nothing was ever scanned
@@ -124,7 +125,7 @@ const patience = 30 * time.Second
 
 func (s *Site) handle(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, hr *http.Request) {
-		r := &Request{Request: hr, site: s, Actor: demarc.ActorOf(hr.Context()), keys: route.Keys}
+		r := &Request{Request: hr, site: s, Actor: demarc.ActorOf(hr.Context()), route: &route}
 		if err := s.serve(w, r, route); err != nil {
 			s.fail(w, r, err)
 		}

@@ -35,6 +35,17 @@ type Entry struct {
 	Checks    int
 }
 
+// Fits reports whether a filter asks for the service: by words of its id, title and archetype, its provider, its model.
+func (e Entry) Fits(f demarc.Filter) bool {
+	text := strings.ToLower(string(e.ID) + " " + e.Title + " " + e.Archetype)
+	for w := range strings.FieldsSeq(strings.ToLower(f.Text)) {
+		if !strings.Contains(text, w) {
+			return false
+		}
+	}
+	return (len(f.Providers) == 0 || slices.Contains(f.Providers, e.Provider)) && (len(f.Models) == 0 || slices.Contains(f.Models, e.Model))
+}
+
 // Service is everything known of one kind of resource.
 type Service struct {
 	Entry
@@ -102,9 +113,9 @@ var (
 // Routes are /catalog, /catalog/service and /catalog/compare. They have something to say before anything was scanned.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /catalog", Needs: demarc.RightRead, Empty: true, Serve: p.list},
-		{Pattern: "GET /catalog/service", Needs: demarc.RightRead, Empty: true, Serve: p.service},
-		{Pattern: "GET /catalog/compare", Needs: demarc.RightRead, Empty: true, Keys: []string{"all"}, Serve: p.compare},
+		{Pattern: "GET /catalog", Needs: demarc.RightRead, Empty: true, Takes: []string{"q", "provider", "model"}, Serve: p.list},
+		{Pattern: "GET /catalog/service", Needs: demarc.RightRead, Empty: true, Takes: []string{"service"}, Serve: p.service},
+		{Pattern: "GET /catalog/compare", Needs: demarc.RightRead, Empty: true, Takes: []string{"service"}, Keys: []string{"all"}, Serve: p.compare},
 	}
 }
 
@@ -129,20 +140,19 @@ func (p Page) list(r *web.Request) (web.Response, error) {
 	}
 	counts := map[string]int{}
 	var providers []string
-	words := strings.Fields(strings.ToLower(r.Filter.Text))
+	anywhere := r.Filter
+	anywhere.Providers = nil
 	for _, e := range all {
-		text := strings.ToLower(string(e.ID) + " " + e.Title + " " + e.Archetype)
-		if slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+		if !e.Fits(anywhere) {
 			continue
 		}
 		if counts[e.Provider] == 0 {
 			providers = append(providers, e.Provider)
 		}
 		counts[e.Provider]++
-		if len(r.Filter.Providers) > 0 && !slices.Contains(r.Filter.Providers, e.Provider) || len(r.Filter.Models) > 0 && !slices.Contains(r.Filter.Models, e.Model) {
-			continue
+		if e.Fits(r.Filter) {
+			d.Entries = append(d.Entries, e)
 		}
-		d.Entries = append(d.Entries, e)
 	}
 	slices.Sort(providers)
 	d.Providers = append(d.Providers, web.Tab{Title: "All", Link: r.With("provider", ""), Current: len(r.Filter.Providers) == 0})

@@ -52,12 +52,12 @@ var (
 // Routes are /declarations, its form, what records and withdraws, and the audit log.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /declarations", Needs: demarc.RightRead, Keys: []string{"done", "show"}, Serve: p.list},
+		{Pattern: "GET /declarations", Needs: demarc.RightRead, Takes: []string{}, Keys: []string{"done", "show"}, Serve: p.list},
 		{Pattern: "GET /declarations/new", Needs: demarc.RightDeclare, Keys: []string{"kind"}, Serve: p.form},
-		{Pattern: "POST /declarations", Needs: demarc.RightDeclare, Serve: p.declare},
-		{Pattern: "POST /declarations/withdraw", Needs: demarc.RightDeclare, Serve: p.withdraw},
-		{Pattern: "GET /audit", Needs: demarc.RightAdminister, Keys: []string{"after"}, Serve: p.audit},
-		{Pattern: "GET /audit.json", Needs: demarc.RightAdminister, Serve: p.auditJSON},
+		{Pattern: "POST /declarations", Needs: demarc.RightDeclare, Takes: []string{}, Serve: p.declare},
+		{Pattern: "POST /declarations/withdraw", Needs: demarc.RightDeclare, Takes: []string{}, Serve: p.withdraw},
+		{Pattern: "GET /audit", Needs: demarc.RightAdminister, Takes: []string{}, Keys: []string{"after"}, Serve: p.audit},
+		{Pattern: "GET /audit.json", Needs: demarc.RightAdminister, Takes: []string{}, Serve: p.auditJSON},
 	}
 }
 

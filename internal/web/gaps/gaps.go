@@ -30,9 +30,9 @@ var page = web.Template(files, "gaps.html")
 // Routes are /gaps and its exports.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /gaps", Needs: demarc.RightRead, Keys: []string{"view", "status", "sort", "after"}, Serve: p.serve},
-		{Pattern: "GET /gaps.csv", Needs: demarc.RightRead, Keys: []string{"status", "sort"}, Serve: p.csv},
-		{Pattern: "GET /gaps.json", Needs: demarc.RightRead, Keys: []string{"status", "sort"}, Serve: p.json},
+		{Pattern: "GET /gaps", Needs: demarc.RightRead, Keys: []string{"view", "status", "order", "after"}, Serve: p.serve},
+		{Pattern: "GET /gaps.csv", Needs: demarc.RightRead, Keys: []string{"status", "order"}, Serve: p.csv},
+		{Pattern: "GET /gaps.json", Needs: demarc.RightRead, Keys: []string{"status", "order"}, Serve: p.json},
 	}
 }
 
@@ -99,7 +99,7 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 		id    demarc.Order
 		title string
 	}{{demarc.OrderWorst, "Worst first"}, {demarc.OrderOldest, "Oldest first"}, {demarc.OrderNewest, "Newest first"}, {demarc.OrderID, "By resource"}} {
-		d.Sorts = append(d.Sorts, web.Tab{Title: o.title, Link: r.With("sort", o.id), Current: o.id == order})
+		d.Sorts = append(d.Sorts, web.Tab{Title: o.title, Link: r.With("order", o.id), Current: o.id == order})
 	}
 	d.Reach = append(d.Reach, web.Tab{Title: "All", Link: r.With("exposure", ""), Current: len(r.Filter.Exposures) == 0})
 	for _, e := range []demarc.Exposure{demarc.Exposed, demarc.ExposureUnknown, demarc.Closed} {
@@ -135,7 +135,7 @@ func choices(r *web.Request) (demarc.FindingStatus, demarc.Order, error) {
 	if err != nil {
 		return "", "", err
 	}
-	order, err := r.Choice("sort", string(demarc.OrderWorst), string(demarc.OrderOldest), string(demarc.OrderNewest), string(demarc.OrderID))
+	order, err := r.Choice("order", string(demarc.OrderWorst), string(demarc.OrderOldest), string(demarc.OrderNewest), string(demarc.OrderID))
 	return demarc.FindingStatus(status), demarc.Order(order), err
 }
 

@@ -48,7 +48,7 @@ var page = web.Template(files, "overview.html")
 
 // Routes is the root of the site.
 func (p Page) Routes() []web.Route {
-	return []web.Route{{Pattern: "GET /{$}", Needs: demarc.RightRead, Keys: []string{"by"}, Serve: p.serve}}
+	return []web.Route{{Pattern: "GET /{$}", Needs: demarc.RightRead, Serve: p.serve}}
 }
 
 // How much of each list the page shows.

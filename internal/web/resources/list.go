@@ -35,10 +35,10 @@ var (
 // Routes are /resources, its exports, and /resource?id=ID.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /resources", Needs: demarc.RightRead, Keys: []string{"after", "sort", "group"}, Serve: p.list},
-		{Pattern: "GET /resources.csv", Needs: demarc.RightRead, Keys: []string{"sort"}, Serve: p.csv},
-		{Pattern: "GET /resources.json", Needs: demarc.RightRead, Keys: []string{"sort"}, Serve: p.json},
-		{Pattern: "GET /resource", Needs: demarc.RightRead, Keys: []string{"set", "to"}, Serve: p.resource},
+		{Pattern: "GET /resources", Needs: demarc.RightRead, Keys: []string{"after", "order", "by"}, Serve: p.list},
+		{Pattern: "GET /resources.csv", Needs: demarc.RightRead, Keys: []string{"order"}, Serve: p.csv},
+		{Pattern: "GET /resources.json", Needs: demarc.RightRead, Keys: []string{"order"}, Serve: p.json},
+		{Pattern: "GET /resource", Needs: demarc.RightRead, Takes: []string{"id"}, Keys: []string{"set", "to"}, Serve: p.resource},
 	}
 }
 
@@ -62,7 +62,7 @@ var orders = []string{string(demarc.OrderWorst), string(demarc.OrderID), string(
 var orderTitles = map[string]string{"worst": "Worst first", "id": "By id", "newest": "Newest", "oldest": "Oldest"}
 
 func (p Page) list(r *web.Request) (web.Response, error) {
-	order, err := r.Choice("sort", orders...)
+	order, err := r.Choice("order", orders...)
 	if err != nil {
 		return nil, err
 	}
@@ -70,15 +70,15 @@ func (p Page) list(r *web.Request) (web.Response, error) {
 	for _, d := range append(append([]demarc.Dimension{}, demarc.Dimensions...), demarc.DutyDimensions...) {
 		dimensions = append(dimensions, string(d))
 	}
-	group, err := r.Choice("group", dimensions...)
+	group, err := r.Choice("by", dimensions...)
 	if err != nil {
 		return nil, err
 	}
 	var d listData
 	d.Group = demarc.Dimension(group)
-	d.By = append(d.By, web.Tab{Title: "Nothing", Link: r.With("group", ""), Current: group == ""})
+	d.By = append(d.By, web.Tab{Title: "Nothing", Link: r.With("by", ""), Current: group == ""})
 	for _, by := range []demarc.Dimension{demarc.ByProvider, demarc.ByAccount, demarc.ByRegion, demarc.ByService, demarc.ByType, demarc.ByArchetype, demarc.ByModel, demarc.BySource, demarc.ByTeam, demarc.ByParty, demarc.ByHolder, demarc.ByState, demarc.ByGap, demarc.ByDuty, demarc.ByLayer} {
-		d.By = append(d.By, web.Tab{Title: web.DimensionName(by), Link: r.With("group", by), Current: string(by) == group})
+		d.By = append(d.By, web.Tab{Title: web.DimensionName(by), Link: r.With("by", by), Current: string(by) == group})
 	}
 	if group != "" {
 		d.Groups, err = p.Lister.Groups(r.Context(), r.At, r.Filter, d.Group)
@@ -88,7 +88,7 @@ func (p Page) list(r *web.Request) (web.Response, error) {
 	} else {
 		d.Paged, err = p.Lister.Resources(r.Context(), r.At, r.Filter, demarc.Order(order), r.Page(pageSize))
 		for _, o := range orders {
-			d.Sorts = append(d.Sorts, web.Tab{Title: orderTitles[o], Link: r.With("sort", o), Current: o == order})
+			d.Sorts = append(d.Sorts, web.Tab{Title: orderTitles[o], Link: r.With("order", o), Current: o == order})
 		}
 	}
 	if err != nil {
@@ -128,7 +128,7 @@ func (listData) Told(gaps map[demarc.Gap]int) []told {
 
 // all calls f for every resource of the list.
 func (p Page) all(ctx context.Context, r *web.Request, f func(*demarc.StoredResource) error) error {
-	order, err := r.Choice("sort", orders...)
+	order, err := r.Choice("order", orders...)
 	if err != nil {
 		return err
 	}

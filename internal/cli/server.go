@@ -91,9 +91,21 @@ func (a *app) newServer(st *store.Store, k *knowledge, example bool, logout stri
 	mux := http.NewServeMux()
 	operation.Routes(mux)
 	mux.Handle(api.Root+"/", guard.Handler(programs))
-	site := newSite(st, k, web.Config{Log: a.log, Seen: operation.Seen, Example: example, Logout: logout})
+	site := newSite(st, k, web.Config{Log: a.log, Seen: operation.Seen, Example: example, Logout: logout, Mark: mark(st)})
 	mux.Handle("/", site)
 	return &server{compressed(mux), site}
+}
+
+// mark returns by what to tell whether anything was recorded: every change is in the audit log, each entry with the hash of the
+// one before it.
+func mark(st *store.Store) func(ctx context.Context, organization string) (string, error) {
+	return func(ctx context.Context, organization string) (string, error) {
+		last, err := st.Audit(ctx, organization, demarc.Page{Limit: 1})
+		if err != nil || len(last.Items) == 0 {
+			return "", err
+		}
+		return last.Items[0].Hash, nil
+	}
 }
 
 // newPrograms brings the API and what it reads together.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -512,6 +513,72 @@ func TestAnUnchangedPageIsNotSentAgain(t *testing.T) {
 	at := web.Asset("demarc.css")
 	if w := get(t, s, at); w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/css") {
 		t.Errorf("%s: %d %v", at, w.Code, w.Header())
+	}
+}
+
+// counted is a history that counts how often it is asked for an overview.
+type counted struct {
+	*webtest.Memory
+	asked int
+}
+
+func (c *counted) Overview(ctx context.Context, at demarc.At, f demarc.Filter) (demarc.Overview, error) {
+	c.asked++
+	return c.Memory.Overview(ctx, at, f)
+}
+
+// A page is made again when something was recorded, for other rights, another address or another scan; and one that tells how long
+// ago something was, with every minute.
+func TestAPageIsMadeOnce(t *testing.T) {
+	m := planted()
+	c := &counted{Memory: m}
+	clock, mark := now, "first"
+	s := web.New(web.Config{History: m, Words: knowing{}, Now: func() time.Time { return clock }, Mark: func(context.Context, string) (string, error) { return mark, nil }},
+		overview.Page{Counts: c, Attention: m, Lines: m}, sources.Page{Counts: m, Estate: knowing{}})
+	read := func(who demarc.Actor, path string) string {
+		w := do(s, who, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		if w.Code != http.StatusOK {
+			t.Fatalf("%s: status %d", path, w.Code)
+		}
+		return w.Body.String()
+	}
+	want := 0
+	for i, step := range []struct {
+		change func()
+		who    demarc.Actor
+		path   string
+		made   bool
+	}{
+		{func() {}, viewer, "/", true},
+		{func() {}, viewer, "/", false},
+		{func() {}, admin, "/", true},
+		{func() {}, viewer, "/?provider=aws", true},
+		{func() {}, viewer, "/?scan=7", true},
+		{func() { clock = clock.Add(2 * time.Hour) }, viewer, "/", false},
+		{func() { mark = "second" }, viewer, "/", true},
+		{func() {}, viewer, "/", false},
+	} {
+		step.change()
+		read(step.who, step.path)
+		if step.made {
+			want++
+		}
+		if c.asked != want {
+			t.Errorf("step %d, %s: asked %d times, want %d", i, step.path, c.asked, want)
+			want = c.asked
+		}
+	}
+	before := read(viewer, "/sources")
+	if clock = clock.Add(24 * time.Hour); read(viewer, "/sources") == before {
+		t.Error("a day later, it is as long ago")
+	}
+	// What nobody asks for is forgotten, and never more is kept than there is room for.
+	for i := range 2000 {
+		read(viewer, fmt.Sprintf("/?q=%d", i))
+	}
+	asked := c.asked
+	if read(viewer, "/"); c.asked == asked {
+		t.Error("two thousand pages are kept")
 	}
 }
 

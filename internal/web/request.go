@@ -26,6 +26,8 @@ type Request struct {
 
 	site  *Site
 	route *Route
+	at    time.Time  // of the request; zero until somebody asks
+	timed bool       // somebody asked
 	kept  url.Values // the filter and the place, for links
 }
 
@@ -104,8 +106,23 @@ func (r *Request) locate() error {
 	return err
 }
 
-// Now is the time of the request.
-func (r *Request) Now() time.Time { return r.site.config.Now() }
+// Now is the time of the request; of one that only reads, to the minute. A page that asks for it is not kept for longer.
+func (r *Request) Now() time.Time {
+	r.timed = true
+	return r.now()
+}
+
+func (r *Request) now() time.Time {
+	if r.at.IsZero() {
+		if r.at = r.site.config.Now(); r.Method == http.MethodGet {
+			r.at = r.at.Truncate(time.Minute)
+		}
+	}
+	return r.at
+}
+
+// minute numbers the minute of the request.
+func (r *Request) minute() int64 { return r.now().Unix() / 60 }
 
 // Latest reports whether the newest scan is shown.
 func (r *Request) Latest() bool { return r.At.Scan == 0 }

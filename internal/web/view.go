@@ -2,9 +2,7 @@ package web
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -111,29 +109,35 @@ type frame struct {
 	Data           any
 }
 
-func (v View) respond(w http.ResponseWriter, r *Request) error {
+// make makes the page.
+func (v View) make(r *Request) (*made, error) {
 	var b bytes.Buffer
 	if err := v.Template().ExecuteTemplate(&b, "layout.html", frame{Request: r, Title: v.Title, Section: v.Section, Data: v.Data}); err != nil {
-		return fmt.Errorf("show %q: %w", v.Title, err)
+		return nil, fmt.Errorf("show %q: %w", v.Title, err)
+	}
+	m := newMade(b.Bytes())
+	if r.timed {
+		m.at = r.minute()
+	}
+	return m, nil
+}
+
+func (v View) respond(w http.ResponseWriter, r *Request) error {
+	m, err := v.make(r)
+	if err != nil {
+		return err
+	}
+	if v.status == 0 {
+		m.send(w, r)
+		return nil
 	}
 	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Add("Vary", "Cookie, Authorization")
-	if v.status != 0 {
-		h.Set("Cache-Control", "no-store")
-		w.WriteHeader(v.status)
-	} else {
-		sum := sha256.Sum256(b.Bytes())
-		tag := `"` + hex.EncodeToString(sum[:12]) + `"`
-		h.Set("Cache-Control", "private, no-cache") // asked for again each time, and sent only when it is another
-		h.Set("Etag", tag)
-		if r.Header.Get("If-None-Match") == tag {
-			w.WriteHeader(http.StatusNotModified)
-			return nil
-		}
-	}
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
-	_, _ = w.Write(b.Bytes()) // the reader has gone
+	h.Set("Content-Type", pageType)
+	h.Add("Vary", pageVary)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(m.body)))
+	w.WriteHeader(v.status)
+	_, _ = w.Write(m.body) // the reader has gone
 	return nil
 }
 

@@ -49,6 +49,9 @@ type Config struct {
 	Log     *slog.Logger
 	Version string
 	Now     func() time.Time // nil: time.Now
+	// Mark returns a text that is another after anything was recorded for an organization: as long as it is the same, pages that
+	// were made are kept and shown again. nil: none is.
+	Mark func(ctx context.Context, organization string) (string, error)
 	// Seen is told of every request that was answered, nil for nobody.
 	Seen    func(r *http.Request, status int, took time.Duration)
 	Example bool   // what is shown is not the reader's own, and every page says so
@@ -68,6 +71,8 @@ type Route struct {
 	Keys    []string // of the query string, besides those of a filter, org and scan
 	Serve   Handler
 	Empty   bool // it has something to say where nothing was ever scanned
+	// Personal says that it depends on who asks by more than what they may do for all.
+	Personal bool
 }
 
 // Handler answers a request. Its errors become error pages: demarc.ErrNotFound, MistakeError and ErrForbidden say what they
@@ -85,6 +90,7 @@ type Site struct {
 	mux     *http.ServeMux
 	routes  []Route
 	handler http.Handler
+	shelf   shelf
 }
 
 // New makes a Site of pages.
@@ -150,9 +156,28 @@ func (s *Site) serve(w http.ResponseWriter, r *Request, route Route) error {
 	defer cancel()
 	r.Request = whole.WithContext(ctx)
 	defer func() { r.Request = whole }() // the page that says what went wrong has time of its own
+	key, err := s.shelved(r, &route)
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		if m := s.shelf.take(key, r.minute()); m != nil {
+			m.send(w, r)
+			return nil
+		}
+	}
 	answer, err := route.Serve(r)
 	if err != nil {
 		return err
+	}
+	if view, is := answer.(View); is && key != "" {
+		m, err := view.make(r)
+		if err != nil {
+			return err
+		}
+		s.shelf.keep(key, m)
+		m.send(w, r)
+		return nil
 	}
 	if _, long := answer.(Download); long {
 		r.Request = whole // as long as somebody takes what is written

@@ -52,7 +52,7 @@ var (
 // Routes are /declarations, its form, what records and withdraws, and the audit log.
 func (p Page) Routes() []web.Route {
 	return []web.Route{
-		{Pattern: "GET /declarations", Needs: demarc.RightRead, Takes: []string{}, Keys: []string{"done", "show"}, Serve: p.list},
+		{Pattern: "GET /declarations", Needs: demarc.RightRead, Personal: true, Takes: []string{}, Keys: []string{"done", "show"}, Serve: p.list},
 		{Pattern: "GET /declarations/new", Needs: demarc.RightDeclare, Keys: []string{"kind"}, Serve: p.form},
 		{Pattern: "POST /declarations", Needs: demarc.RightDeclare, Takes: []string{}, Serve: p.declare},
 		{Pattern: "POST /declarations/withdraw", Needs: demarc.RightDeclare, Takes: []string{}, Serve: p.withdraw},

@@ -525,7 +525,8 @@ func (b *browser) gapJourney(t *testing.T) {
 	if at := b.location(); at.Path != "/resource" || at.Fragment == "" {
 		t.Errorf("a gap leads to %s", at)
 	}
-	b.click(`a[href*="kind=attestation"]`)
+	b.do(chromedp.Click(`.acts summary`, chromedp.ByQuery))
+	b.click(`.acts a[href*="kind=attestation"]`)
 	b.do(chromedp.SetValue(`textarea[name=text]`, "https://wiki.northwind.example/seen", chromedp.ByQuery))
 	b.click(`.ask button.primary`)
 	b.wants("the list", b.text("main"), "https://wiki.northwind.example/seen")

@@ -289,28 +289,21 @@ func (s *Store) Answer(ctx context.Context, at demarc.At, id demarc.ResourceID) 
 	if err != nil {
 		return demarc.StoredAnswer{}, err
 	}
-	found := make([]bool, len(n.rids))
-	for i := range found {
-		found[i] = true
+	var x row
+	rows, err := s.read.QueryContext(ctx, versionsAt(rowColumns, `id = $3`), n.org, int64(n.scan.ID), clean(string(id)))
+	if err := each(rows, err, func(r *sql.Rows) error {
+		x, err = readRow(r)
+		return err
+	}); err != nil {
+		return demarc.StoredAnswer{}, s.explain(err)
 	}
-	if err := s.keep(ctx, n, found, []demarc.ResourceID{id}); err != nil {
-		return demarc.StoredAnswer{}, err
-	}
-	pos := slices.Index(found, true)
+	pos := slices.Index(n.rids, x.rid)
 	if pos < 0 {
 		return demarc.StoredAnswer{}, fmt.Errorf("%w: no resource %q in scan %d of %s", demarc.ErrNotFound, id, n.scan.ID, s.name)
 	}
 	cs, err := s.classesOf(ctx, n)
 	if err != nil {
 		return demarc.StoredAnswer{}, err
-	}
-	rows, err := s.rowsOf(ctx, n.rids[pos:pos+1])
-	if err != nil {
-		return demarc.StoredAnswer{}, err
-	}
-	x, ok := rows[n.rids[pos]]
-	if !ok {
-		return demarc.StoredAnswer{}, fmt.Errorf("%w: %q was pruned meanwhile", demarc.ErrNotFound, id)
 	}
 	out := demarc.StoredAnswer{StoredResource: n.stored(pos, &x, cs), Scan: n.scan}
 	return out, n.answer(pos, &x, cs, &out.Answer)

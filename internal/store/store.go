@@ -49,9 +49,10 @@ type Store struct {
 
 	snapshots memo[demarc.At, *snapshot]
 
-	mu     sync.Mutex // guards what follows
-	vocabs map[int64]*vocabulary
-	ready  map[string]demarc.ScanID // by organization, the scan that Warm read last
+	mu            sync.Mutex // guards what follows
+	organizations map[string]int64
+	vocabs        map[int64]*vocabulary
+	ready         map[string]demarc.ScanID // by organization, the scan that Warm read last
 }
 
 //go:embed migrations
@@ -63,7 +64,7 @@ func Open(ctx context.Context, place string, o Options) (*Store, error) {
 	if o.Wait <= 0 {
 		o.Wait = 2 * time.Minute
 	}
-	s := &Store{options: o, log: o.Log, snapshots: memo[demarc.At, *snapshot]{most: maxSnapshots}, vocabs: map[int64]*vocabulary{}, ready: map[string]demarc.ScanID{}}
+	s := &Store{options: o, log: o.Log, snapshots: memo[demarc.At, *snapshot]{most: maxSnapshots}, organizations: map[string]int64{}, vocabs: map[int64]*vocabulary{}, ready: map[string]demarc.ScanID{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -277,10 +278,20 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) error {
 
 // organization returns the number of an organization, 0 if the store does not know it.
 func (s *Store) organization(ctx context.Context, name string) (int64, error) {
-	var id int64
+	s.mu.Lock()
+	id, known := s.organizations[name]
+	s.mu.Unlock()
+	if known {
+		return id, nil
+	}
 	err := s.read.QueryRowContext(ctx, `SELECT id FROM organizations WHERE name = $1`, clean(name)).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("%w: no organization %q in %s", demarc.ErrNotFound, name, s.name)
+	}
+	if err == nil {
+		s.mu.Lock()
+		s.organizations[name] = id
+		s.mu.Unlock()
 	}
 	return id, s.explain(err)
 }

@@ -173,6 +173,14 @@ type WhatIf struct {
 	Setting string         `json:"setting"`
 	Value   string         `json:"value"`
 	Changes []WhatIfChange `json:"changes"`
+	Checks  []WhatIfCheck  `json:"checks" doc:"Those that would come to something else."`
+}
+
+// WhatIfCheck is a check that would come to something else.
+type WhatIfCheck struct {
+	ID    string             `json:"id"`
+	Is    demarc.CheckResult `json:"is"`
+	Would demarc.CheckResult `json:"would"`
 }
 
 // WhatIfChange is a duty that would be held or done otherwise.

@@ -94,7 +94,7 @@ func (a *API) registerCatalog() {
 			if err != nil {
 				return nil, invalid{err}
 			}
-			return &one[client.WhatIf]{Body: client.WhatIf{Setting: in.Set, Value: in.To, Changes: changesOf(&is, &would)}}, nil
+			return &one[client.WhatIf]{Body: client.WhatIf{Setting: in.Set, Value: in.To, Changes: changesOf(&is, &would), Checks: checksOf(&is, &would)}}, nil
 		})
 }
 
@@ -110,6 +110,21 @@ func standingOf(f *client.Framework, groups []demarc.Group) client.FrameworkStan
 		}
 		if c.Duties != nil {
 			out.Controls = append(out.Controls, c)
+		}
+	}
+	return out
+}
+
+// checksOf lists the checks that come to something else in the second of two answers.
+func checksOf(is, would *demarc.Answer) []client.WhatIfCheck {
+	out := []client.WhatIfCheck{}
+	if is.Standing == nil || would.Standing == nil {
+		return out
+	}
+	for _, now := range is.Checks {
+		i := slices.IndexFunc(would.Checks, func(c demarc.CheckOutcome) bool { return c.ID == now.ID })
+		if i >= 0 && would.Checks[i].Result != now.Result {
+			out = append(out, client.WhatIfCheck{ID: now.ID, Is: now.Result, Would: would.Checks[i].Result})
 		}
 	}
 	return out

@@ -260,7 +260,7 @@ var looks = []struct{ name, path string }{
 	{"parties", "/parties"},
 	{"sources", "/sources"},
 	{"frameworks", "/frameworks"},
-	{"catalog", "/catalog"},
+	{"catalog", "/catalog?q=database"},
 	{"catalog-service", "/catalog/service?service=aws/rds"},
 	{"catalog-compare", "/catalog/compare?service=aws/ec2&service=aws/rds&service=aws/lambda"},
 	{"audit", "/audit"},

@@ -239,6 +239,9 @@ func programs(t *testing.T, address string, tokens map[demarc.AccessRole]string)
 	if would, err := viewer.WhatIf(ctx, demarc.At{}, database, "auto_minor_upgrade", "false"); err != nil || would.Setting != "auto_minor_upgrade" {
 		t.Errorf("what if %+v, %v", would, err)
 	}
+	if would, err := viewer.WhatIf(ctx, demarc.At{}, "arn:aws:rds:eu-west-1:444455556666:db:reviews", "backup_retention", "14"); err != nil || len(would.Checks) != 1 || would.Checks[0].Would != demarc.CheckPass {
+		t.Errorf("what if backups were kept for longer: %+v, %v", would, err)
+	}
 	if list, err := viewer.Services(ctx, demarc.Filter{Text: "managed database", Providers: []string{"aws", "gcp"}}); err != nil || len(list) == 0 || len(list) > 60 {
 		t.Errorf("%d managed databases, %v", len(list), err)
 	}

@@ -278,6 +278,7 @@ var pages = []struct{ path, selector, want string }{
 	{"/catalog", "tbody tr", "Amazon RDS aws/rds"},
 	{"/catalog?q=s3", "h1", "Catalog"},
 	{"/catalog/service?service=aws/rds", "tr", "facts.auto_minor_upgrade == false"},
+	{"/catalog/compare?service=aws/rds&service=nonsense", "[role=alert]", "has no service nonsense"},
 	{"/catalog/compare?service=aws/rds&service=aws/s3", "tbody tr", "moved by minor-upgrades-off"},
 	{"/declarations", ".nothing", "Nobody has declared anything here."},
 	{"/declarations/new?kind=exception&check=aws/rds/minor-upgrades&service=aws/rds", ".card", "2 resources in this scan"},

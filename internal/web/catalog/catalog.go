@@ -4,6 +4,7 @@ package catalog
 import (
 	"context"
 	"embed"
+	"errors"
 	"slices"
 	"strings"
 
@@ -207,6 +208,7 @@ type compareData struct {
 	Alike    int
 	All      bool
 	Entries  []Entry
+	Unknown  []demarc.ServiceID // that the catalog does not know
 }
 
 type compareRow struct {
@@ -222,8 +224,11 @@ func (p Page) compare(r *web.Request) (web.Response, error) {
 	d := compareData{Entries: p.Knowledge.Services(), All: r.Value("all") != ""}
 	for _, id := range r.Filter.Services {
 		s, err := p.Knowledge.Service(id)
-		if err != nil {
-			return nil, web.Mistake("service %q: there is none in the catalog", id)
+		if errors.Is(err, demarc.ErrNotFound) {
+			d.Unknown = append(d.Unknown, id)
+			continue
+		} else if err != nil {
+			return nil, err
 		}
 		d.Services = append(d.Services, s)
 	}

@@ -121,6 +121,13 @@ type whatIf struct {
 	Setting, Value string
 	Mistake        string
 	Changes        []change
+	Checks         []checkChange
+}
+
+// checkChange is a check that would come to something else.
+type checkChange struct {
+	Check    Check
+	Is, Then demarc.CheckResult
 }
 
 type change struct {
@@ -153,14 +160,14 @@ func (p Page) resource(r *web.Request) (web.Response, error) {
 		d.Settings = append(d.Settings, settingRow{Setting: s, Fact: f, Known: ok})
 	}
 	if name := r.Value("set"); name != "" {
-		d.WhatIf = p.whatIf(r, &a, name, r.Value("to"))
+		d.WhatIf = p.whatIf(r, &d, name, r.Value("to"))
 	}
 	return web.View{Title: d.Title, Section: "resources", Template: resourcePage, Data: &d}, nil
 }
 
-func (p Page) whatIf(r *web.Request, a *demarc.StoredAnswer, name, value string) *whatIf {
+func (p Page) whatIf(r *web.Request, d *resourceData, name, value string) *whatIf {
 	w := &whatIf{Setting: name, Value: value}
-	is, would, err := p.Explainer.WhatIf(r.Context(), r.At, a, name, value)
+	is, would, err := p.Explainer.WhatIf(r.Context(), r.At, &d.StoredAnswer, name, value)
 	if err != nil {
 		w.Mistake = err.Error()
 		return w
@@ -171,6 +178,15 @@ func (p Page) whatIf(r *web.Request, a *demarc.StoredAnswer, name, value string)
 			continue
 		}
 		w.Changes = append(w.Changes, change{Duty: x.Duty, Is: x, Then: y, Because: y.Ground()})
+	}
+	if is.Standing == nil || would.Standing == nil {
+		return w
+	}
+	for _, now := range is.Checks {
+		i := slices.IndexFunc(would.Checks, func(c demarc.CheckOutcome) bool { return c.ID == now.ID })
+		if i >= 0 && would.Checks[i].Result != now.Result {
+			w.Checks = append(w.Checks, checkChange{d.CheckOf(now.ID), now.Result, would.Checks[i].Result})
+		}
 	}
 	return w
 }

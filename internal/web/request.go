@@ -18,7 +18,7 @@ import (
 type Request struct {
 	*http.Request
 	Actor         demarc.Actor
-	At            demarc.At
+	At            demarc.At   // names its scan, also where that is the latest: a page is of one scan
 	Scan          demarc.Scan // that it looks at
 	Filter        demarc.Filter
 	Organizations []demarc.Organization
@@ -26,9 +26,10 @@ type Request struct {
 
 	site  *Site
 	route *Route
-	at    time.Time  // of the request; zero until somebody asks
-	timed bool       // somebody asked
-	kept  url.Values // the filter and the place, for links
+	asked demarc.ScanID // by the query string; 0 for the latest
+	at    time.Time     // of the request; zero until somebody asks
+	timed bool          // somebody asked
+	kept  url.Values    // the filter and the place, for links
 }
 
 // keys of the query string that every page understands, besides those of a filter.
@@ -97,12 +98,13 @@ func (r *Request) locate() error {
 		if err != nil || n < 1 {
 			return Mistake("scan %q: expected a number", text)
 		}
-		r.At.Scan = demarc.ScanID(n)
+		r.asked = demarc.ScanID(n)
 	}
-	r.Scan, err = r.site.config.History.Scan(r.Context(), r.At)
+	r.Scan, err = r.site.config.History.Scan(r.Context(), demarc.At{Organization: r.At.Organization, Scan: r.asked})
 	if errors.Is(err, demarc.ErrNotFound) {
-		return Mistake("there is no scan %d of this organization", r.At.Scan)
+		return Mistake("there is no scan %d of this organization", r.asked)
 	}
+	r.At.Scan = r.Scan.ID
 	return err
 }
 
@@ -125,7 +127,7 @@ func (r *Request) now() time.Time {
 func (r *Request) minute() int64 { return r.now().Unix() / 60 }
 
 // Latest reports whether the newest scan is shown.
-func (r *Request) Latest() bool { return r.At.Scan == 0 }
+func (r *Request) Latest() bool { return r.asked == 0 }
 
 // Example reports whether what is shown is the example estate.
 func (r *Request) Example() bool { return r.site.config.Example }
@@ -167,8 +169,8 @@ func (r *Request) Place() url.Values {
 	if len(r.Organizations) > 1 {
 		q.Set("org", r.At.Organization)
 	}
-	if r.At.Scan != 0 {
-		q.Set("scan", strconv.FormatInt(int64(r.At.Scan), 10))
+	if r.asked != 0 {
+		q.Set("scan", strconv.FormatInt(int64(r.asked), 10))
 	}
 	return q
 }

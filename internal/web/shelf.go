@@ -98,7 +98,7 @@ func (s *Site) shelved(r *Request, route *Route) (string, error) {
 		return "", err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s?%s\n%s %d %d %s\n", r.URL.Path, r.URL.Query().Encode(), r.At.Organization, r.At.Scan, r.Scan.ID, mark)
+	fmt.Fprintf(&b, "%s?%s\n%s %d %s\n", r.URL.Path, r.URL.Query().Encode(), r.At.Organization, r.Scan.ID, mark)
 	for _, right := range []demarc.Right{demarc.RightDeclare, demarc.RightAdminister} {
 		fmt.Fprintf(&b, "%t ", r.Actor.May(right, ""))
 	}

@@ -294,13 +294,8 @@ func (r *run) summary() *report.Summary {
 
 // checkTitle returns the title of a check by its full id, such as "aws/rds/public-access".
 func (r *run) checkTitle(id string) string {
-	i := strings.LastIndexByte(id, '/')
-	if svc := r.book.Service(demarc.ServiceID(id[:max(i, 0)])); svc != nil {
-		for _, c := range svc.Checks {
-			if c.ID == id[i+1:] {
-				return c.Title
-			}
-		}
+	if c := r.book.Check(id); c != nil {
+		return c.Title
 	}
 	return id
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/demarc/demarc/internal/report/markdown"
 	"github.com/demarc/demarc/internal/report/table"
 	"github.com/demarc/demarc/internal/store"
+	"github.com/demarc/demarc/internal/suggest"
 )
 
 // pageFlags are the flags of every command that shows a part of a list.
@@ -396,6 +398,11 @@ func (a *app) declareCommand(kind demarc.DeclarationKind, cmd *cobra.Command) *c
 			return err
 		}
 		defer s.Close()
+		if kind == demarc.Exception {
+			if err := a.knowsCheck(cmd.Context(), s, at, d.Check); err != nil {
+				return err
+			}
+		}
 		made, err := s.Declare(cmd.Context(), at.Organization, a.actor(), d, time.Now())
 		if err != nil {
 			return err
@@ -410,6 +417,29 @@ func (a *app) declareCommand(kind demarc.DeclarationKind, cmd *cobra.Command) *c
 		return nil
 	}
 	return cmd
+}
+
+// knowsCheck returns an error for a check that the catalog of the latest scan does not have.
+func (a *app) knowsCheck(ctx context.Context, s *store.Store, at demarc.At, check string) error {
+	scan, err := s.Scan(ctx, at)
+	if err != nil {
+		return err
+	}
+	book, err := a.bookOf(ctx, s, scan)
+	if err != nil || check == "" || book.Check(check) != nil {
+		return err
+	}
+	service := demarc.ServiceID(check[:max(strings.LastIndexByte(check, '/'), 0)])
+	known := func(yield func(string) bool) {
+		if svc := book.Service(service); svc != nil {
+			for _, c := range svc.Checks {
+				if !yield(c.Name) {
+					return
+				}
+			}
+		}
+	}
+	return fmt.Errorf("there is no check %q%s; demarc catalog show SERVICE lists them", check, suggest.DidYouMean(check, known))
 }
 
 func (a *app) acceptCommand() *cobra.Command {

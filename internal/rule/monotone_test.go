@@ -151,7 +151,7 @@ func textual(depth int) *rapid.Generator[string] {
 		case 1:
 			return "(" + condition(1).Draw(t, "when") + " ? " + inner() + " : " + inner() + ")"
 		case 2:
-			list := texts(depth - 1).Draw(t, "list")
+			list := texts(depth-1).Draw(t, "list")
 			return rapid.SampledFrom([]string{"(" + list + ")[0]", "first(" + list + ")"}).Draw(t, "element")
 		default:
 			return plain.Draw(t, "plain")

@@ -324,6 +324,19 @@ func (b *Rulebook) Service(id demarc.ServiceID) *Service {
 	return nil
 }
 
+// Check returns a check by its full id, such as "aws/rds/public-access"; nil if there is none.
+func (b *Rulebook) Check(id string) *Check {
+	i := max(strings.LastIndexByte(id, '/'), 0)
+	if s := b.Service(demarc.ServiceID(id[:i])); s != nil {
+		for _, c := range s.Checks {
+			if c.Name == id {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
 // ServiceIDs returns the ids of all services, sorted. Nothing is decoded for it.
 func (b *Rulebook) ServiceIDs() []demarc.ServiceID { return slices.Sorted(maps.Keys(b.services)) }
 

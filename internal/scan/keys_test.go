@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/demarc/demarc"
@@ -71,15 +72,15 @@ func answersOf(t *testing.T, document any) []*demarc.Answer {
 
 // within returns the object in which a value lies at a path.
 func within(path rulebook.Alternative, value any) any {
-	for i := len(path.Rest) - 1; i >= 0; i-- {
-		if step := path.Rest[i]; step.Kind == rulebook.StepEach {
+	for _, step := range slices.Backward(path.Rest) {
+		if step.Kind == rulebook.StepEach {
 			value = []any{value}
 		} else {
 			value = map[string]any{step.Key: value}
 		}
 	}
-	for i := len(path.Keys) - 1; i >= 0; i-- {
-		value = map[string]any{path.Keys[i]: value}
+	for _, key := range slices.Backward(path.Keys) {
+		value = map[string]any{key: value}
 	}
 	return value
 }

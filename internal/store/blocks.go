@@ -263,7 +263,7 @@ func (s *stored) next() (err error) {
 
 func (s *stored) take() {
 	s.entry, s.kept = s.list[s.at], inBlock
-	if s.entry.change(s.changes) {
+	if s.change(s.changes) {
 		s.kept = inChanges
 	}
 }

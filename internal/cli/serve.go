@@ -137,6 +137,7 @@ type history interface {
 	resources.Reader
 	gaps.Reader
 	moves.Reader
+	assumptions.Findings
 	declarations.Book
 	declarations.Log
 }

@@ -5,6 +5,9 @@ package assumptions
 import (
 	"context"
 	"embed"
+	"iter"
+	"maps"
+	"slices"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/web"
@@ -12,7 +15,7 @@ import (
 
 // Findings is what the page reads of beliefs that are wrong.
 type Findings interface {
-	Answer(ctx context.Context, at demarc.At, id demarc.ResourceID) (demarc.StoredAnswer, error)
+	Answers(ctx context.Context, at demarc.At, f demarc.Filter) iter.Seq2[*demarc.Answer, error]
 	FindingGroups(ctx context.Context, at demarc.At, filter demarc.Filter) ([]demarc.FindingGroup, error)
 }
 
@@ -37,7 +40,7 @@ func (p Page) Routes() []web.Route {
 	return []web.Route{{Pattern: "GET /assumptions", Needs: demarc.RightRead, Serve: p.serve}}
 }
 
-// maxKinds is how many kinds of mistake are shown; each costs a look at one resource.
+// maxKinds is how many kinds of mistake are shown, each with a resource as an example.
 const maxKinds = 40
 
 type data struct {
@@ -66,21 +69,30 @@ func (p Page) serve(r *web.Request) (web.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	examples := map[demarc.ResourceID][]int{} // by resource, of which mistakes
 	for _, g := range groups {
 		d.Wrong += g.Count
 		if len(d.Mistakes) == maxKinds {
 			d.More++
 			continue
 		}
-		m := mistake{FindingGroup: g}
 		if len(g.Examples) > 0 {
-			a, err := p.Findings.Answer(r.Context(), r.At, g.Examples[0])
-			if err != nil {
-				return nil, err
-			}
-			m.Resource, m.Example = a.Resource, a.Answer.Duty(demarc.DutyIndex(g.Duty))
+			examples[g.Examples[0]] = append(examples[g.Examples[0]], len(d.Mistakes))
 		}
-		d.Mistakes = append(d.Mistakes, m)
+		d.Mistakes = append(d.Mistakes, mistake{FindingGroup: g})
+	}
+	if len(examples) == 0 {
+		return web.View{Title: "Assumptions", Section: "assumptions", Template: page, Data: d}, nil
+	}
+	ids := slices.Sorted(maps.Keys(examples))
+	for a, err := range p.Findings.Answers(r.Context(), r.At, demarc.Filter{IDs: ids}) {
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range examples[a.Resource.ID] {
+			m := &d.Mistakes[i]
+			m.Resource, m.Example = a.Resource, a.Duty(demarc.DutyIndex(m.Duty))
+		}
 	}
 	return web.View{Title: "Assumptions", Section: "assumptions", Template: page, Data: d}, nil
 }

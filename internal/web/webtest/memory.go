@@ -4,6 +4,7 @@ package webtest
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -78,6 +79,17 @@ func (m *Memory) matching(f demarc.Filter) []*demarc.Answer {
 		}
 	}
 	return out
+}
+
+// Answers goes through the answers for the resources that a filter wants.
+func (m *Memory) Answers(_ context.Context, _ demarc.At, f demarc.Filter) iter.Seq2[*demarc.Answer, error] {
+	return func(yield func(*demarc.Answer, error) bool) {
+		for _, a := range m.matching(f) {
+			if !yield(a, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Overview counts.

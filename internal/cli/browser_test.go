@@ -319,12 +319,15 @@ func TestPagesInABrowser(t *testing.T) {
 		width, height int64
 		scheme        string
 		axe           bool
-	}{{"390-dark", 390, 844, "dark", true}, {"1280-light", 1280, 900, "light", true}, {"1920-dark", 1920, 1080, "dark", false}}
+	}{{"390-dark", 390, 844, "dark", true}, {"1280-light", 1280, 900, "light", true}}
 	if *screenshots != "" {
-		sizes = append(sizes, sizes[0], sizes[1], sizes[2])
-		sizes[3].name, sizes[3].scheme, sizes[3].axe = "390-light", "light", false
-		sizes[4].name, sizes[4].scheme, sizes[4].axe = "1280-dark", "dark", false
-		sizes[5].name, sizes[5].scheme, sizes[5].axe = "1920-light", "light", false
+		for name, width := range map[string]int64{"390": 390, "1280": 1280, "1920": 1920} {
+			for _, scheme := range []string{"light", "dark"} {
+				size := sizes[0]
+				size.name, size.width, size.height, size.scheme, size.axe = name+"-"+scheme, width, 1080, scheme, false
+				sizes = append(sizes, size)
+			}
+		}
 	}
 	for _, size := range sizes {
 		b.do(

@@ -46,14 +46,7 @@ func (f *Formula) Eval(atom func(i int) Truth) Truth {
 	decides, otherwise := False, True
 	switch f.op {
 	case operators.LogicalNot:
-		switch t := f.args[0].Eval(atom); t {
-		case True:
-			return False
-		case False:
-			return True
-		default:
-			return t
-		}
+		return not(f.args[0].Eval(atom))
 	case operators.LogicalOr:
 		decides, otherwise = True, False
 	case operators.LogicalAnd:

@@ -97,7 +97,7 @@ func (p *Printer) Table(indent int, columns []Column, rows [][]Cell) {
 		}
 	}
 	over := sum(widths) + indent + gap*(len(columns)-1) - p.width
-	// Prose can be read in a narrow column, a name that was cut can not be typed again.
+	// Prose can be read in a narrow column, a name that was cut cannot be typed again.
 	over = narrow(widths, over, func(i int) bool { return columns[i].Wrap && widths[i] > 20 })
 	narrow(widths, over, func(i int) bool { return columns[i].Give && widths[i] > 8 })
 	head := make([]Cell, len(columns))

@@ -608,7 +608,7 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 	if namespace != "" {
 		parts = append(parts, namespace)
 	}
-	rec.id = strings.Join(append(parts, kind, name), "/")
+	rec.id = strings.Join(append(parts, r.inv.kindInID(typ), name), "/")
 	uid := plan.text(c, "metadata.uid")
 	rec.aliases = append(rec.aliases, uid)
 	rec.uid = uid
@@ -617,7 +617,11 @@ func (r *Reader) kubernetes(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 	}
 	jscan.Elements(plan.raw(c, "metadata.ownerReferences"), func(e []byte) bool {
 		if string(jscan.Member(e, "controller", false)) == "true" {
-			rec.owner = strings.Join(append(parts, scalarText(jscan.Member(e, "kind", false)), scalarText(jscan.Member(e, "name", false))), "/")
+			owner := scalarText(jscan.Member(e, "kind", false))
+			if group, _, ok := strings.Cut(scalarText(jscan.Member(e, "apiVersion", false)), "/"); ok {
+				owner = r.inv.kindInID(group + "/" + owner)
+			}
+			rec.owner = strings.Join(append(parts, owner, scalarText(jscan.Member(e, "name", false))), "/")
 		}
 		return rec.owner == ""
 	})

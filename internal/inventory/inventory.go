@@ -153,18 +153,55 @@ func (inv *Inventory) loose(d demarc.Dialect, provider, typ string) *rulebook.Ty
 
 // kinds returns the type of a kind whose group is not said, as in the items of a List.
 func (inv *Inventory) kinds(kind string) string {
+	if t, ok := inv.kindNamed(kind); ok {
+		return t
+	}
+	return kind
+}
+
+// kindInID returns how an id names a type: by its kind alone, such as Service, unless Kubernetes itself or a type of the
+// catalog that goes before it has that kind too. Knative's is Service.serving.knative.dev: it makes a Service of its name.
+func (inv *Inventory) kindInID(typ string) string {
+	slash := strings.LastIndexByte(typ, '/')
+	if slash < 0 || ofKubernetes(typ[:slash]) {
+		return typ[slash+1:] // one object may be read in several groups of Kubernetes
+	}
+	group, kind := typ[:slash], typ[slash+1:]
+	if t, ok := inv.kindNamed(kind); ok && t != typ {
+		return kind + "." + group
+	}
+	return kind
+}
+
+// kindNamed returns the type of the catalog that a kind without its group means: one of Kubernetes itself if there is any.
+func (inv *Inventory) kindNamed(kind string) (typ string, ok bool) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	if inv.kindNames == nil {
 		inv.kindNames = map[string]string{}
 		for _, p := range inv.book.Places(demarc.Kubernetes) {
-			inv.kindNames[p.Type[strings.LastIndexByte(p.Type, '/')+1:]] = p.Type
+			kind := p.Type[strings.LastIndexByte(p.Type, '/')+1:]
+			if known, ok := inv.kindNames[kind]; !ok || ofKubernetes(groupOf(p.Type)) || !ofKubernetes(groupOf(known)) {
+				inv.kindNames[kind] = p.Type
+			}
 		}
 	}
-	if t, ok := inv.kindNames[kind]; ok {
-		return t
+	typ, ok = inv.kindNames[kind]
+	return typ, ok
+}
+
+// groupOf returns the API group of a type; that of Kubernetes' core is empty.
+func groupOf(typ string) string {
+	group, _, ok := strings.Cut(typ, "/")
+	if !ok {
+		return ""
 	}
-	return kind
+	return group
+}
+
+// ofKubernetes reports whether an API group is one of Kubernetes' own, such as apps or networking.k8s.io.
+func ofKubernetes(group string) bool {
+	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
 }
 
 // nodeRoles says whose a Kubernetes node is: its host by the scheme of its provider id, its operator by a label.

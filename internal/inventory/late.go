@@ -97,41 +97,59 @@ func (s *settler) planReferences(r *record) {
 	if len(of) == 0 {
 		return
 	}
-	fill := func(have *references, path rulebook.Path, to []demarc.ServiceID) {
-		if len(have.to) > 1 || len(have.to) == 1 && have.to[0] != "#" {
+	all := s.seen.made[r.inputKey()]
+	fill := func(have *references, path rulebook.Path, to []demarc.ServiceID, each bool) {
+		open, known := 0, have.to[:0:0]
+		for _, t := range have.to {
+			if t == "#" {
+				open++
+			} else {
+				known = append(known, t)
+			}
+		}
+		if len(have.to) > 0 && open == 0 {
 			return
 		}
 		for _, alt := range path {
-			found, exact := of.at(alt)
+			found, where := of.at(alt)
+			exact := where == strings.Join(alt.Names(), ".")
 			if own := s.inv.leading(found, to); !exact && len(own) > 0 {
 				found = own // what else a block refers to is for its other attributes
 			}
 			if len(found) == 0 {
 				continue
 			}
-			have.known, have.to = true, have.to[:0]
+			have.known, have.to = true, known
 			for _, address := range found {
+				if instances, ok := of.instances(all, r.address, where, address); ok && each {
+					for _, a := range instances {
+						have.to = append(have.to, "#"+a)
+					}
+					continue
+				}
 				have.to = append(have.to, "#"+address)
+			}
+			if len(have.to)-len(known) < open {
+				have.to = append(have.to, "#") // there are more
 			}
 			return
 		}
 	}
 	plan := s.inv.service(r.service)
 	for _, ref := range r.ref.Refs {
-		fill(&r.refs[ref.Relation], ref.Path, plan.Relations[ref.Relation].To)
+		fill(&r.refs[ref.Relation], ref.Path, plan.Relations[ref.Relation].To, true)
 		if len(r.refs[ref.Relation].to) > 0 {
 			s.seen.asked[askedKey{plan, ref.Relation}] = true
 		}
 	}
 	if r.ref.Part != nil {
-		fill(&r.by, r.ref.Part.By, nil)
+		fill(&r.by, r.ref.Part.By, nil, false)
 	}
-	all := s.inv.configurations[r.inputKey()]
 	for _, n := range r.ref.Named {
 		// What is referred to besides, such as a parameter that names a key, may be what counts.
-		found, exact := of.at(n.Path)
-		if own := s.inv.leading(found, plan.Relations[n.Relation].To); exact && len(own) == len(found) {
-			r.call(n, all.instances(r.address, own))
+		found, where := of.at(n.Path)
+		if own := s.inv.leading(found, plan.Relations[n.Relation].To); where == strings.Join(n.Path.Names(), ".") && len(own) == len(found) {
+			r.call(n, of.called(all, r, n, where, own))
 		}
 	}
 }
@@ -156,6 +174,24 @@ func (inv *Inventory) isOf(d demarc.Dialect, typ string, services []demarc.Servi
 	return ref != nil && slices.Contains(services, ref.Service.ID)
 }
 
+// called returns what a fact is called after: of a block with several instances those that are meant. A fact of one value has
+// the name of the block where it is not known which of them is meant; a list has no name then.
+func (of attributeRefs) called(all made, r *record, n rulebook.Naming, where string, addresses []string) []string {
+	list := n.Field == "" && isListType(r.service.Facts[n.Fact].Type)
+	var out []string
+	for _, a := range addresses {
+		switch instances, ok := of.instances(all, r.address, where, a); {
+		case ok && (list || len(instances) == 1):
+			out = append(out, instances...)
+		case list:
+			return nil
+		default:
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // call gives a fact that says what a relation leads to the address of that where it is known only after apply: it has no
 // other name yet. Of several that it may be, or that are the elements of a list, it takes all.
 func (r *record) call(n rulebook.Naming, addresses []string) {
@@ -178,9 +214,12 @@ func (r *record) call(n rulebook.Naming, addresses []string) {
 }
 
 // fill returns a list in which the elements that are not known, or a field of the records in it, are the addresses, if there
-// are as many; otherwise nil.
+// are as many; otherwise nil. A list of one such element may be one of which a plan does not know how long it will be.
 func fill(elements []demarc.Value, field string, addresses []string) []demarc.Value {
 	out := slices.Clone(elements)
+	if len(out) == 1 && field == "" && out[0].IsZero() {
+		out = make([]demarc.Value, len(addresses))
+	}
 	for i := range out {
 		at := -1
 		if names := out[i].Names(); field != "" && names != nil {

@@ -13,18 +13,20 @@ import (
 // seen is what is remembered of all records besides themselves: which services there are, which of them are asked for,
 // and which accounts are named. It is small, whatever the number of records.
 type seen struct {
-	services map[*servicePlan]bool
-	asked    map[askedKey]bool     // relations that lead somewhere
-	weak     map[*servicePlan]bool // services with resources that are only partly named
-	parts    map[*servicePlan]bool // services that have parts
-	owners   bool                  // objects of Kubernetes that a controller has made
-	machines bool                  // nodes of Kubernetes that say which machines they are
-	tenants  map[string][]string   // of Microsoft 365, by source
-	projects map[string]string     // ids of Google projects, by number
-	have     map[place]bool
-	want     map[place]*first
-	last     *first // of want, that was asked for last
-	roots    map[rootKey]*servicePlan
+	services  map[*servicePlan]bool
+	asked     map[askedKey]bool     // relations that lead somewhere
+	weak      map[*servicePlan]bool // services with resources that are only partly named
+	parts     map[*servicePlan]bool // services that have parts
+	owners    bool                  // objects of Kubernetes that a controller has made
+	machines  bool                  // nodes of Kubernetes that say which machines they are
+	tenants   map[string][]string   // of Microsoft 365, by source
+	projects  map[string]string     // ids of Google projects, by number
+	have      map[place]bool
+	want      map[place]*first
+	last      *first // of want, that was asked for last
+	roots     map[rootKey]*servicePlan
+	made      map[string]made // by source and input
+	instances int             // in made
 }
 
 type askedKey struct {
@@ -70,7 +72,7 @@ func (a *first) before(b *first) bool {
 func newSeen() seen {
 	return seen{
 		services: map[*servicePlan]bool{}, asked: map[askedKey]bool{}, weak: map[*servicePlan]bool{}, parts: map[*servicePlan]bool{},
-		tenants: map[string][]string{}, projects: map[string]string{}, have: map[place]bool{}, want: map[place]*first{}, roots: map[rootKey]*servicePlan{},
+		tenants: map[string][]string{}, projects: map[string]string{}, have: map[place]bool{}, want: map[place]*first{}, roots: map[rootKey]*servicePlan{}, made: map[string]made{},
 	}
 }
 
@@ -152,6 +154,32 @@ func (s *seen) project(number, id string) {
 	}
 }
 
+const maxInstances = 1_000_000 // of blocks of plans that are remembered
+
+// instance remembers an instance of a block of a plan. Of too many none is: which came first is an accident.
+func (s *seen) instance(input, address string) {
+	if s.instances++; s.instances > maxInstances {
+		s.made = nil
+		return
+	}
+	if s.made[input] == nil {
+		s.made[input] = made{}
+	}
+	address = strings.Clone(address)
+	block := withoutIndexes(address)
+	s.made[input][block] = append(s.made[input][block], address)
+}
+
+// sortInstances brings the instances of each block into an order.
+func (s *seen) sortInstances() {
+	for _, blocks := range s.made {
+		for block, addresses := range blocks {
+			slices.SortFunc(addresses, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b)) })
+			blocks[block] = slices.Compact(addresses)
+		}
+	}
+}
+
 // tenant remembers the tenants of a source.
 func (s *seen) tenant(r *record) {
 	if isTenant(r) && !slices.Contains(s.tenants[r.source.Name], r.id) {
@@ -186,6 +214,18 @@ func (s *seen) merge(o *seen) {
 	}
 	for number, id := range o.projects {
 		s.project(number, id)
+	}
+	if s.instances += o.instances; s.instances > maxInstances {
+		s.made = nil
+		return
+	}
+	for input, blocks := range o.made {
+		if s.made[input] == nil {
+			s.made[input] = made{}
+		}
+		for block, addresses := range blocks {
+			s.made[input][block] = append(s.made[input][block], addresses...)
+		}
 	}
 	for k := range o.have {
 		s.have[k] = true

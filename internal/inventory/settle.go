@@ -99,6 +99,7 @@ func (s *settler) settle(ctx context.Context, workers int) error {
 		return err
 	}
 	s.projects()
+	s.seen.sortInstances()
 	if err := s.imply(); err != nil {
 		return err
 	}

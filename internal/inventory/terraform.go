@@ -194,6 +194,9 @@ func (r *Reader) terraformResource(plan *dialectPlan, c *jscan.Captures, doc *de
 		}
 	}
 	rec.callItself(address)
+	if rank == rankPlan && strings.Contains(address, "[") {
+		r.seen.instance(rec.inputKey(), address)
+	}
 	r.add(rec)
 }
 
@@ -325,36 +328,108 @@ type moduleRefs map[string]attributeRefs
 // path in it, such as "encryption_info" and "encryption_info.kms_key_arn".
 type attributeRefs map[string][]string
 
-// repeated stands among the attributes of a block that has instances, by count or each key.
-const repeated = "#"
+// These stand among the attributes of a resource. Paths have no such letters.
+const (
+	ownKey    = "=" // before a path: what is there is chosen by the key that the resource has itself
+	otherKey  = "?" // before a path: it is chosen by something else, such as the key of the module
+	maxChosen = 1000
+)
 
-// instances returns addresses as the resource at an address means them: with several instances on both sides, the one
-// with its own key.
-func (refs moduleRefs) instances(address string, addresses []string) []string {
-	index := indexOf(address)
-	if index == "" {
-		return addresses
+// made are the instances that a plan makes of each block that has some, by the address without indexes.
+type made map[string][]string
+
+// instances returns an address that an attribute refers to as the resource at another one means it: of a block with
+// several instances the one with its own key, if the attribute asks for that, otherwise all. ok is false if that is not known.
+func (of attributeRefs) instances(all made, from, path, address string) (instances []string, ok bool) {
+	candidates := all[withoutIndexes(address)]
+	if index := indexOf(address); index != "" {
+		candidates = withIndex(candidates, index)
 	}
-	out := slices.Clone(addresses)
-	for i, a := range out {
-		if _, many := refs[withoutIndexes(a)][repeated]; many && indexOf(a) == "" {
-			out[i] = a + index
+	if module := moduleOf(from); module != "" {
+		if own := slices.DeleteFunc(slices.Clone(candidates), func(a string) bool { return !strings.HasPrefix(a, module) }); len(own) > 0 {
+			candidates = own
+		}
+	}
+	switch {
+	case len(candidates) == 0:
+		return []string{address}, true
+	case len(candidates) == 1 && indexOf(address) != "":
+		return candidates, true
+	case of[ownKey+path] != nil:
+		candidates = withIndex(candidates, indexOf(from))
+		return candidates, len(candidates) == 1
+	case of[otherKey+path] != nil || len(candidates) > maxChosen:
+		return nil, false
+	}
+	for _, a := range candidates[1:] {
+		if moduleOf(a) != moduleOf(candidates[0]) { // which module the reference leads into was lost on the way
+			return nil, false
+		}
+	}
+	return candidates, true
+}
+
+// withIndex returns those of some addresses that end with an index.
+func withIndex(addresses []string, index string) []string {
+	var out []string
+	for _, a := range addresses {
+		if indexOf(a) == index {
+			out = append(out, a)
 		}
 	}
 	return out
 }
 
-// at returns what a path refers to. If that is not known by itself, it is all that the block refers to which the path leads
-// into, and not exact.
-func (of attributeRefs) at(alt rulebook.Alternative) (found []string, exact bool) {
+// moduleOf returns the part of an address that says which instance of a module a resource is in, "" for none.
+func moduleOf(address string) string {
+	return address[:strings.LastIndexByte(strings.TrimSuffix(address, indexOf(address)), ']')+1]
+}
+
+// chosenBy returns what an expression chooses instances by: ownKey for the key of its own resource, otherKey for anything
+// else that may tell them apart, "" for nothing.
+func chosenBy(expression []byte) string {
+	by := ""
+	var visit func(raw []byte, depth int)
+	visit = func(raw []byte, depth int) {
+		if depth > maxBlockDepth {
+			return
+		}
+		if len(raw) > 0 && raw[0] == '[' {
+			jscan.Elements(raw, func(e []byte) bool { visit(e, depth+1); return true })
+			return
+		}
+		jscan.Members(raw, func(k string, v []byte) bool {
+			if k != "references" {
+				visit(v, depth+1)
+				return true
+			}
+			jscan.Elements(v, func(e []byte) bool {
+				switch s := scalarText(e); {
+				case strings.HasPrefix(s, "each.value."):
+					by = otherKey
+				case by == "" && (s == "count.index" || s == "each.key" || s == "each.value"):
+					by = ownKey
+				}
+				return true
+			})
+			return true
+		})
+	}
+	visit(expression, 0)
+	return by
+}
+
+// at returns what a path refers to, and which attribute says it. If that is not known of the path by itself, it is all that
+// the block refers to which the path leads into.
+func (of attributeRefs) at(alt rulebook.Alternative) (found []string, where string) {
 	names := alt.Names()
 	if len(names) == 0 {
-		return nil, false
+		return nil, ""
 	}
-	if found = of[strings.Join(names, ".")]; len(found) > 0 {
-		return found, true
+	if where = strings.Join(names, "."); len(of[where]) > 0 {
+		return of[where], where
 	}
-	return of[names[0]], false
+	return of[names[0]], names[0]
 }
 
 // terraformConfiguration keeps the references of a plan's configuration.
@@ -383,6 +458,7 @@ type tfModule struct {
 	outputs  map[string][]byte
 	children map[string]*tfModule
 	known    map[string][]string // "var.x" and "output.x" to addresses; present while it is being found
+	byKey    map[string]bool     // variables whose value the caller chooses by a key
 	follow   *following
 }
 
@@ -394,13 +470,16 @@ const (
 )
 
 // following counts what following references through a plan's configuration has cost so far.
-type following struct{ hops, left int }
+type following struct {
+	hops, left int
+	chosen     bool // the expression that was followed last goes through a variable that is chosen by a key
+}
 
 // newModule returns a module. One key may be there twice in hostile text; the last counts.
 func newModule(follow *following, caller *tfModule, prefix string, inputs, raw []byte, depth int) *tfModule {
 	m := &tfModule{
 		prefix: prefix, raw: raw, caller: caller, inputs: map[string][]byte{}, outputs: map[string][]byte{},
-		children: map[string]*tfModule{}, known: map[string][]string{}, follow: follow,
+		children: map[string]*tfModule{}, known: map[string][]string{}, byKey: map[string]bool{}, follow: follow,
 	}
 	jscan.Members(inputs, func(name string, expression []byte) bool {
 		m.inputs[name] = expression
@@ -424,17 +503,16 @@ func (m *tfModule) references(refs moduleRefs) {
 	jscan.Elements(jscan.Member(m.raw, "resources", false), func(res []byte) bool {
 		of := attributeRefs{}
 		put := func(attribute string, e []byte) bool {
+			m.follow.chosen = false
 			if to := m.addresses(e); len(to) > 0 {
 				of[attribute] = to
+				m.chosen(of, attribute, e)
 				m.inside(of, attribute, e, 0)
 			}
 			return true
 		}
 		jscan.Members(jscan.Member(res, "expressions", false), put)
 		put("for_each", jscan.Member(res, "for_each_expression", false))
-		if !jscan.IsNull(jscan.Member(res, "for_each_expression", false)) || !jscan.IsNull(jscan.Member(res, "count_expression", false)) {
-			of[repeated] = []string{somewhere}
-		}
 		refs[m.prefix+strings.Clone(scalarText(jscan.Member(res, "address", false)))] = of
 		return true
 	})
@@ -454,7 +532,9 @@ func (m *tfModule) inside(of attributeRefs, path string, block []byte, depth int
 	}
 	if jscan.Member(block, "references", false) != nil {
 		if strings.Contains(path, ".") {
+			m.follow.chosen = false
 			of[path] = append(of[path], m.addresses(block)...)
+			m.chosen(of, path, block)
 		}
 		return
 	}
@@ -462,6 +542,17 @@ func (m *tfModule) inside(of attributeRefs, path string, block []byte, depth int
 		m.inside(of, path+"."+k, e, depth+1)
 		return true
 	})
+}
+
+// chosen notes what an expression, whose addresses were just found, chooses instances by.
+func (m *tfModule) chosen(of attributeRefs, path string, expression []byte) {
+	by := chosenBy(expression)
+	if m.follow.chosen {
+		by = otherKey
+	}
+	if by != "" {
+		of[by+path] = []string{somewhere}
+	}
 }
 
 // once finds what a variable or an output refers to; a cycle refers to nothing, and what is too far away to something that
@@ -481,11 +572,18 @@ func (m *tfModule) once(key string, find func() []string) []string {
 }
 
 func (m *tfModule) variable(name string) []string {
+	defer func() { m.follow.chosen = m.follow.chosen || m.byKey[name] }()
 	return m.once("var."+name, func() []string {
 		if m.caller == nil {
 			return nil
 		}
-		return m.caller.addresses(m.inputs[name])
+		outer := m.follow.chosen
+		to := m.caller.addresses(m.inputs[name])
+		if chosenBy(m.inputs[name]) != "" || m.follow.chosen {
+			m.byKey[name] = true
+		}
+		m.follow.chosen = outer
+		return to
 	})
 }
 

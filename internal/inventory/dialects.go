@@ -194,7 +194,7 @@ func (r *Reader) envelopeElements(plan *dialectPlan, c *jscan.Captures, doc *dem
 			}
 			return
 		}
-		if len(raw) == 0 || raw[0] != '{' || p.Has != "" && jscan.Member(raw, p.Has, plan.fold) == nil {
+		if len(raw) == 0 || raw[0] != '{' || !hasWhat(p, raw, plan.fold) {
 			return
 		}
 		some = true
@@ -210,6 +210,19 @@ func (r *Reader) envelopeElements(plan *dialectPlan, c *jscan.Captures, doc *dem
 	}
 	follow(doc.Body, rest)
 	return some
+}
+
+// hasWhat reports whether an element has the member that its place asks for.
+func hasWhat(p *rulebook.Place, raw []byte, fold bool) bool {
+	if p.Has == "" {
+		return true
+	}
+	member, text := p.Asks()
+	v := jscan.Member(raw, member, fold)
+	if v == nil || text == "" {
+		return v != nil
+	}
+	return len(v) > 1 && v[0] == '"' && string(jscan.Unquote(v[1:len(v)-1])) == text
 }
 
 var zoneName = regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-\d+)(?:[a-z]|-)`)

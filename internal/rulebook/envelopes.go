@@ -23,14 +23,14 @@ func (b *Rulebook) EnvelopeIndex() *EnvelopeIndex {
 				key := strings.TrimSuffix(p.Envelope[0], "[]")
 				claim := demarc.Claim{Dialect: d}
 				if len(p.Envelope) == 1 {
-					claim.Has = p.Has
+					claim.Has, _ = p.Asks()
 				}
 				if !slices.Contains(x.members[key], claim) {
 					x.members[key] = append(x.members[key], claim)
 				}
 			case p.Has != "" && len(p.Envelope) == 0:
-				if !slices.Contains(x.whole[p.Has], d) {
-					x.whole[p.Has] = append(x.whole[p.Has], d)
+				if member, _ := p.Asks(); !slices.Contains(x.whole[member], d) {
+					x.whole[member] = append(x.whole[member], d)
 				}
 			}
 		}

@@ -43,6 +43,12 @@ func (p *Place) Ref() *TypeRef {
 	panic(fmt.Sprintf("rulebook: the index of the catalog is not that of its files: %s has no type %s of %s; go generate ./catalog writes it anew", p.Service, p.Type, p.Dialect))
 }
 
+// Asks returns the member that each element must have, and the text that it must have there, empty if any will do.
+func (p *Place) Asks() (member, text string) {
+	member, text, _ = strings.Cut(p.Has, "=")
+	return member, text
+}
+
 func (p *Place) is(ref *TypeRef) bool {
 	return p.Dialect == ref.Dialect && p.Type == ref.Type && p.Part == (ref.Part != nil) &&
 		slices.Equal(p.Envelope, ref.Envelope) && p.Has == ref.Has && p.Context == ref.Context

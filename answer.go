@@ -61,6 +61,9 @@ func (s *Standing) Duty(i int) DutyAnswer {
 func (a *Answer) Clone() *Answer {
 	b := *a
 	b.Facts, b.Resource.Origins = slices.Clone(a.Facts), slices.Clone(a.Resource.Origins)
+	for i := range b.Facts {
+		b.Facts[i].Fact.Value = b.Facts[i].Fact.Value.clone()
+	}
 	return &b
 }
 

@@ -137,6 +137,15 @@ func Record(fields map[string]Value) Value {
 // Record makes a record of the values of its fields, in the order of All.
 func (n *Names) Record(values []Value) Value { return Value{typ: TypeRecords, list: values, of: n} }
 
+// clone returns a copy of v that no memory is shared with but the names of records.
+func (v Value) clone() Value {
+	v.str, v.list = strings.Clone(v.str), slices.Clone(v.list)
+	for i := range v.list {
+		v.list[i] = v.list[i].clone()
+	}
+	return v
+}
+
 // Type returns the type of v.
 func (v Value) Type() Type { return v.typ }
 

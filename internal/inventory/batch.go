@@ -14,6 +14,7 @@ type Batch struct {
 	first     uint64 // the ordinal of the first
 	text      []byte
 	resources []kept
+	arena     arena // for the values of its Items
 }
 
 // kept is what there is of one resource, in the text of its Batch.
@@ -68,6 +69,7 @@ func (s *Settled) Batches() (*Batches, error) {
 // Next fills a Batch with the next resources. It returns false, and an empty Batch, at the end and on an error.
 func (b *Batches) Next(into *Batch) bool {
 	into.first, into.text, into.resources = b.ordinal, into.text[:0], into.resources[:0]
+	into.arena.reset()
 	for len(into.resources) < batchResources && len(into.text) < batchText {
 		text, ok := b.resources.Next()
 		if !ok {

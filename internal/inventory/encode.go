@@ -27,7 +27,44 @@ func appendTexts(b []byte, list []string) []byte {
 }
 
 // decoder takes apart what was put together by the append functions. Its texts are pieces of what it reads.
-type decoder struct{ rest string }
+type decoder struct {
+	rest  string
+	names *demarc.Names // that records most likely have; nil for none
+	arena *arena        // for the elements of values
+}
+
+// arena is where the elements of values are put that are all good for the same time. Each has memory of its own where it is nil.
+type arena struct{ values []demarc.Value }
+
+const maxArena = 1 << 13 // values that an arena keeps memory for when it is reset
+
+// take returns n unknown values.
+func (r *arena) take(n int) []demarc.Value {
+	if r == nil {
+		return make([]demarc.Value, n)
+	}
+	from := len(r.values)
+	if cap(r.values)-from < n {
+		r.values, from = make([]demarc.Value, 0, max(64, 2*cap(r.values), n)), 0
+	}
+	r.values = r.values[:from+n]
+	out := r.values[from : from+n : from+n]
+	clear(out)
+	return out
+}
+
+func (r *arena) copied(list []demarc.Value) []demarc.Value {
+	out := r.take(len(list))
+	copy(out, list)
+	return out
+}
+
+// reset ends all that was taken.
+func (r *arena) reset() {
+	if r.values = r.values[:0]; cap(r.values) > maxArena {
+		r.values = nil
+	}
+}
 
 func (d *decoder) uint() uint64 {
 	n := uint64(0)
@@ -187,27 +224,43 @@ func (d *decoder) value() demarc.Value {
 	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
 		switch d.take(1)[0] {
 		case oneRecord:
-			names := demarc.NewNames(d.texts(nil)...)
-			return names.Record(d.values(len(names.All())))
+			names := d.recordNames()
+			return names.Record(d.values(d.arena.take(len(names.All()))))
 		case likeRecords:
-			names := demarc.NewNames(d.texts(nil)...)
-			list := make([]demarc.Value, d.uint())
+			names := d.recordNames()
+			n, each := int(d.uint()), len(names.All())
+			all := d.arena.take(n + n*each) // the records, and behind them their fields
+			list, fields := all[:n:n], all[n:]
 			for i := range list {
 				if d.take(1)[0] != 0 {
-					list[i] = names.Record(d.values(len(names.All())))
+					list[i] = names.Record(d.values(fields[:each:each]))
+					fields = fields[each:]
 				}
 			}
 			return demarc.List(t, list...)
 		default:
-			return demarc.List(t, d.values(int(d.uint()))...)
+			return demarc.List(t, d.values(d.arena.take(int(d.uint())))...)
 		}
 	default:
 		return demarc.Value{}
 	}
 }
 
-func (d *decoder) values(n int) []demarc.Value {
-	list := make([]demarc.Value, n)
+// recordNames reads what the fields of records are called.
+func (d *decoder) recordNames() *demarc.Names {
+	if d.names != nil {
+		all := d.names.All()
+		ahead := *d
+		if n := ahead.uint(); n == uint64(len(all)) && !slices.ContainsFunc(all, func(name string) bool { return ahead.text() != name }) {
+			d.rest = ahead.rest
+			return d.names
+		}
+	}
+	return demarc.NewNames(d.texts(nil)...)
+}
+
+// values reads as many values as list has room for.
+func (d *decoder) values(list []demarc.Value) []demarc.Value {
 	for i := range list {
 		list[i] = d.value()
 	}

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"strings"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -23,7 +22,8 @@ type column struct{ *columnState }
 
 type columnState struct {
 	table *Table
-	full  atomic.Bool // there is no room for more numbers
+	names *demarc.Names // of the records of the fact
+	full  atomic.Bool   // there is no room for more numbers
 	mu    sync.RWMutex
 	byKey map[string]uint32
 	facts atomic.Pointer[[]demarc.Fact] // by number; only ever appended to: readers see no further than the length that they load
@@ -56,7 +56,7 @@ func (t *Table) columns(s *rulebook.Service) []column {
 		_ = s.Compile()
 		c = make([]column, len(s.Facts))
 		for i := range c {
-			c[i].columnState = &columnState{table: t, byKey: map[string]uint32{}}
+			c[i].columnState = &columnState{table: t, names: s.Facts[i].Names, byKey: map[string]uint32{}}
 			// The unknown facts have their origin as number.
 			var unknown []demarc.Fact
 			for o := demarc.Read; o <= demarc.NotAttached; o++ {
@@ -93,7 +93,7 @@ func (c column) number(f demarc.Fact, scratch *[]byte) (uint32, bool) {
 		return 0, false
 	}
 	n = uint32(len(facts))
-	d := decoder{string(key[1:])} // f may be a piece of a document, which will be gone
+	d := decoder{rest: string(key[1:]), names: c.names} // f may be a piece of a document, which will be gone
 	facts = append(facts, demarc.Fact{Origin: f.Origin, Value: d.value()})
 	c.facts.Store(&facts)
 	c.byKey[string(key)] = n
@@ -119,6 +119,7 @@ type Row struct {
 	columns []column
 	numbers []uint32
 	own     []ownFact // those without a number
+	arena   *arena    // for their elements
 	scratch []byte
 }
 
@@ -128,14 +129,14 @@ type ownFact struct {
 	text string // encoded; "" for one that is decoded
 }
 
-// At returns the fact at i.
+// At returns the fact at i. One that is carried is good as long as the resource: whoever remembers what came of it copies.
 func (r *Row) At(i int) demarc.Fact {
 	if n := r.numbers[i]; n&carried == 0 {
 		return r.columns[i].fact(n)
 	}
 	own := &r.own[r.numbers[i]&^carried]
 	if own.text != "" {
-		d := decoder{strings.Clone(own.text[1:])} // who remembers it does not keep all that it came with
+		d := decoder{own.text[1:], r.columns[i].names, r.arena}
 		own.fact, own.text = demarc.Fact{Origin: demarc.Origin(own.text[0]), Value: d.value()}, ""
 	}
 	return own.fact

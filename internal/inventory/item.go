@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rulebook"
@@ -17,10 +16,17 @@ type Maker struct {
 	record  record
 	part    record
 	derived map[*rulebook.Result]uint32 // the numbers of derived facts
+	result  rulebook.Result             // scratch
 	roles   map[observedRoles]*ObservedRoles
 	answers []answer
 	lists   map[int][]demarc.Value
+	list    []demarc.Value // scratch: what is drawn through a relation
+	texts   []byte         // scratch: what the Items of a batch are called
+	ends    []called
 }
+
+// called says where a resource's id, name and tags end among those of its batch.
+type called struct{ id, name, tags int }
 
 // Maker returns a Maker that tells what it finds to notes; nil for nobody.
 func (s *Settled) Maker(notes *Notes) *Maker {
@@ -30,10 +36,11 @@ func (s *Settled) Maker(notes *Notes) *Maker {
 // Items makes the resources of a batch, in place of others that nobody needs any more.
 func (m *Maker) Items(b *Batch, items []Item) []Item {
 	items = slices.Grow(items[:0], len(b.resources))
+	m.texts, m.ends = m.texts[:0], m.ends[:0]
 	text := view(b.text)
 	for i := range b.resources {
 		own := b.resources[i]
-		r := m.assemble(text, &own)
+		r := m.assemble(b, text, &own)
 		if r == nil {
 			continue
 		}
@@ -43,19 +50,32 @@ func (m *Maker) Items(b *Batch, items []Item) []Item {
 		items = items[:len(items)+1]
 		m.item(r, own.inside, &items[len(items)-1])
 	}
+	texts, from := string(m.texts), 0 // of their own: those of records are gone with the batch
+	for i, end := range m.ends {
+		r := &items[i].Resource
+		r.ID, r.Name, r.Tags = demarc.ResourceID(texts[from:end.id]), texts[end.id:end.name], demarc.Tags(texts[end.name:end.tags])
+		from = end.tags
+	}
 	return items
 }
 
+// item makes an Item but for what it is called.
 func (m *Maker) item(r *record, inside bool, out *Item) {
 	source := ""
 	if r.source != nil {
 		source = r.source.Name
 	}
-	texts := strings.Join([]string{r.id, r.name, string(r.tags)}, "") // of its own: those of r are gone with the batch
-	name, tags := len(r.id), len(r.id)+len(r.name)
+	var end called
+	m.texts = append(m.texts, r.id...)
+	end.id = len(m.texts)
+	m.texts = append(m.texts, r.name...)
+	end.name = len(m.texts)
+	m.texts = append(m.texts, r.tags...)
+	end.tags = len(m.texts)
+	m.ends = append(m.ends, end)
 	out.Resource = demarc.Resource{
-		ID: demarc.ResourceID(texts[:name]), Provider: r.provider, Source: source, Account: r.account, Region: r.region, Type: r.typ,
-		Service: r.service.ID, Name: texts[name:tags], Tags: demarc.Tags(texts[tags:]), Implied: r.implied, Model: r.service.Model, Captured: r.captured,
+		Provider: r.provider, Source: source, Account: r.account, Region: r.region, Type: r.typ,
+		Service: r.service.ID, Implied: r.implied, Model: r.service.Model, Captured: r.captured,
 		Origins: append(append(out.Resource.Origins[:0], r.pos), r.origins...),
 	}
 	out.Service, out.Inside = r.service, inside
@@ -79,9 +99,10 @@ func (m *Maker) note(kind demarc.NoteKind, p demarc.Position, format string, arg
 	}
 }
 
-// assemble makes the record of a resource with its parts; nil if it has become part of another.
-func (m *Maker) assemble(text string, own *kept) *record {
+// assemble makes the record of a resource of a batch with its parts; nil if it has become part of another.
+func (m *Maker) assemble(b *Batch, text string, own *kept) *record {
 	r := &m.record
+	r.row.arena = &b.arena
 	m.s.inv.decode(own.record.of(text), r)
 	if len(own.attached) > 0 {
 		if own.attached[0].of(text)[8] == attachedElsewhere {
@@ -100,7 +121,7 @@ func (m *Maker) complete(r *record, text string, own *kept) {
 	m.presume(r, plan.own)
 	if len(own.found) > 0 {
 		if last := own.found[len(own.found)-1].of(text); askKind(last[8]) == answerDerived {
-			d := decoder{last[slotSize:]}
+			d := decoder{rest: last[slotSize:]}
 			for _, i := range plan.derive[0] {
 				d.set(&r.row, i)
 			}
@@ -138,7 +159,7 @@ func (m *Maker) derive(r *record, facts []int) {
 			continue
 		}
 		f := &r.service.Facts[i]
-		res := m.s.memo.Eval(f.Derive, r.service, &r.row)
+		res := m.s.memo.Eval(f.Derive, r.service, &r.row, &m.result)
 		if res.Err != nil {
 			n := rulebook.Note(res.Err)
 			m.note(n.Kind, r.pos, "%s: fact %s of %s: %s", r.service.ID, f.Name, r.id, n.Message)
@@ -153,7 +174,7 @@ const maxDerived = 1 << 12 // results whose numbers are remembered
 
 // setDerived takes what a derived fact came to. It is presumed if it rests on what is presumed.
 func (m *Maker) setDerived(r *record, i int, res *rulebook.Result) {
-	if n, ok := m.derived[res]; ok {
+	if n, ok := m.derived[res]; ok { // scratch is not among them
 		r.row.numbers[i] = n
 		return
 	}
@@ -162,7 +183,7 @@ func (m *Maker) setDerived(r *record, i int, res *rulebook.Result) {
 		origin = demarc.Presumed
 	}
 	r.row.set(i, demarc.Fact{Value: res.Value, Origin: origin})
-	if n := r.row.numbers[i]; n&carried == 0 && len(m.derived) < maxDerived {
+	if n := r.row.numbers[i]; n&carried == 0 && len(m.derived) < maxDerived && res != &m.result {
 		m.derived[res] = n
 	}
 }

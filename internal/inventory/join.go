@@ -31,7 +31,7 @@ func (s *settler) joinWeak() error {
 		return err
 	}
 	return s.alongside(s.resources, found, func(_ uint64, text string, answers []string) error {
-		d := decoder{answers[0][slotSize:]} // of the name that comes first
+		d := decoder{rest: answers[0][slotSize:]} // of the name that comes first
 		n, id, provider := d.uint(), d.text(), d.text()
 		var r record
 		s.inv.decode(text, &r)
@@ -129,7 +129,7 @@ func (s *settler) joinParts() error {
 		var wholes []uint64
 		slot, byPart := []byte(nil), false
 		for some && binary.BigEndian.Uint64(a) == number {
-			d := decoder{view(a[slotSize:])}
+			d := decoder{rest: view(a[slotSize:])}
 			n := d.uint()
 			part := askKind(a[8]) == askPart
 			if !bytes.Equal(slot, a[:slotSize-1]) && (part || !byPart) { // of several attempts the first

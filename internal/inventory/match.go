@@ -143,7 +143,7 @@ func (n *name) append(b []byte) []byte {
 }
 
 func decodeName(text string) name {
-	d := decoder{text[len(matchKey{}):]}
+	d := decoder{rest: text[len(matchKey{}):]}
 	n := name{ordinal: binary.BigEndian.Uint64([]byte(d.take(8))), weak: d.uint() != 0}
 	for _, to := range [...]*string{&n.provider, &n.account, &n.region, &n.cloud, &n.address, &n.id, &n.facts} {
 		*to = d.text()
@@ -213,7 +213,7 @@ func (a *ask) append(b []byte) []byte {
 }
 
 func decodeAsk(text string) ask {
-	d := decoder{text[len(matchKey{}):]}
+	d := decoder{rest: text[len(matchKey{}):]}
 	head := []byte(d.take(slotSize))
 	a := ask{
 		number: binary.BigEndian.Uint64(head), kind: askKind(head[8]), relation: int(binary.BigEndian.Uint16(head[9:])),
@@ -262,6 +262,7 @@ func (l *ledger) meet(asks *spill.Sorter, f func(a *ask, meant []name) error, no
 		return err
 	}
 	var group candidates
+	var a ask
 	var key []byte
 	called, some := names.Next()
 	for text, ok := askers.Next(); ok; text, ok = askers.Next() {
@@ -272,11 +273,11 @@ func (l *ledger) meet(asks *spill.Sorter, f func(a *ask, meant []name) error, no
 				called, some = names.Next()
 			}
 			for some && bytes.Equal(called[:len(key)], key) {
-				group.add(decodeName(string(called)))
+				group.add(called)
 				called, some = names.Next()
 			}
 		}
-		a := decodeAsk(view(text))
+		a = decodeAsk(view(text))
 		if len(group.all) == 0 {
 			err = nobody(&a)
 		} else {
@@ -295,6 +296,7 @@ func (l *ledger) meet(asks *spill.Sorter, f func(a *ask, meant []name) error, no
 // candidates are the resources that are called alike.
 type candidates struct {
 	all       []name
+	texts     []byte            // that all are pieces of
 	byAccount map[string][]name // in lower case; made when there are many
 	known     map[asked][]name  // that were meant before; made when there are many
 	size      int               // of known
@@ -315,9 +317,15 @@ const (
 	maxKnown       = 8192 // resources that references to what is called alike mean, all together, and that are remembered
 )
 
-func (c *candidates) reset() { c.all, c.byAccount, c.known, c.size = c.all[:0], nil, nil, 0 }
+func (c *candidates) reset() {
+	c.all, c.texts, c.byAccount, c.known, c.size = c.all[:0], c.texts[:0], nil, nil, 0
+}
 
-func (c *candidates) add(n name) {
+// add adds one, encoded.
+func (c *candidates) add(text []byte) {
+	from := len(c.texts)
+	c.texts = append(c.texts, text...)
+	n := decodeName(view(c.texts[from:]))
 	if len(c.all) == 0 || c.all[len(c.all)-1].ordinal != n.ordinal {
 		c.all = append(c.all, n)
 	}

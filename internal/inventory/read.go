@@ -15,16 +15,17 @@ import (
 
 // Reader turns documents into records. It is used by one goroutine; Inventory makes one for each.
 type Reader struct {
-	inv      *Inventory
-	plans    map[demarc.Dialect]*dialectPlan
-	captures map[demarc.Dialect]*jscan.Captures
-	types    map[typeName]*rulebook.TypeRef // of the catalog
-	names    map[string]string              // by raw text
-	scratch  []byte
-	values   [][]byte // scratch
-	rec      record   // scratch
-	tags     []byte   // scratch: those of rec
-	sub      uint32   // records of the document so far
+	inv       *Inventory
+	plans     map[demarc.Dialect]*dialectPlan
+	captures  map[demarc.Dialect]*jscan.Captures
+	types     map[typeName]*rulebook.TypeRef // of the catalog
+	names     map[string]string              // by raw text
+	scratch   []byte
+	values    [][]byte  // scratch
+	rec       record    // scratch
+	converter converter // of the facts of rec
+	tags      []byte    // scratch: those of rec
+	sub       uint32    // records of the document so far
 
 	encoder    *encoder
 	records    *spill.Sorter
@@ -268,6 +269,7 @@ func partitionOf(region string) string {
 func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, t *typePlan, rec *record) {
 	s := t.ref.Service
 	rec.row.reset(t.service.columns)
+	r.converter.reset(plan.fold, plan.single)
 	for i := range s.Facts {
 		switch {
 		case s.Facts[i].Via >= 0:
@@ -302,7 +304,7 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 				continue
 			}
 		}
-		v, ok := convertFact(fact, what, asked, plan.fold, plan.single)
+		v, ok := r.converter.fact(fact, what.values, asked)
 		var got demarc.Fact
 		switch {
 		case ok && v.IsZero():

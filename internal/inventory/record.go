@@ -320,9 +320,16 @@ func (d *decoder) fact(c column) demarc.Fact {
 	if x&1 == 0 {
 		return c.fact(uint32(x >> 1))
 	}
-	own := decoder{d.own()}
+	own := decoder{d.own(), c.names, d.arena}
 	origin := demarc.Origin(own.take(1)[0])
 	return demarc.Fact{Origin: origin, Value: own.value()}
+}
+
+// skipFact passes over a fact.
+func (d *decoder) skipFact() {
+	if d.uint()&1 != 0 {
+		d.own()
+	}
 }
 
 // row reads the facts of a resource of s.
@@ -341,7 +348,7 @@ func (d *decoder) row(columns []column, r *Row) {
 // refOf returns the type of an encoded record.
 func (inv *Inventory) refOf(text string) *rulebook.TypeRef {
 	_, rest := split(text)
-	d := decoder{rest[fixed:]}
+	d := decoder{rest: rest[fixed:]}
 	d.uint() // flags
 	ref, _ := inv.refs.at(uint32(d.uint()))
 	return ref
@@ -385,7 +392,7 @@ func (inv *Inventory) decode(text string, r *record) kind {
 	from := inv.sources.at(binary.LittleEndian.Uint32(head))
 	r.source = from.source
 	r.sequence, r.sub = int64(binary.LittleEndian.Uint64(head[4:])), binary.LittleEndian.Uint32(head[12:])
-	d := decoder{rest[fixed:]}
+	d := decoder{rest: rest[fixed:]}
 	flags := d.uint()
 	is := func(flag uint64) bool { return flags&flag != 0 }
 	r.weak, r.more, r.local, r.renamed, r.implied = is(flagWeak), is(flagMore), is(flagLocal), is(flagRenamed), is(flagImplied)

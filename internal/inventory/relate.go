@@ -146,7 +146,7 @@ type indexer struct {
 func (x *indexer) batch(b *Batch) error {
 	text := view(b.text)
 	for i := range b.resources {
-		r := x.maker.assemble(text, &b.resources[i])
+		r := x.maker.assemble(b, text, &b.resources[i])
 		if r == nil {
 			continue
 		}
@@ -269,7 +269,7 @@ func (m *Maker) readAnswers(text string, own *kept) {
 		}
 		a := &m.answers[len(m.answers)-1]
 		a.relation, a.index, a.to = relation, index, to
-		d := decoder{b[slotSize:]}
+		d := decoder{rest: b[slotSize:]}
 		n := d.uint()
 		a.facts = a.facts[:0]
 		for range n {
@@ -295,7 +295,8 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 	isList := isListType(f.Type)
 	some, unresolved, nowhere := 0, 0, 0
 	only := demarc.Fact{}
-	var list []demarc.Value
+	list := m.list[:0]
+	defer func() { m.list = list }()
 	for index, reference := range references.to {
 		n := 0
 		for k, target := range targets {
@@ -306,7 +307,7 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 			}
 			n += len(found)
 			for _, facts := range found {
-				got := m.s.offeredFact(target, f.ViaFact, facts)
+				got := m.s.offeredFact(target, f.ViaFact, facts, r.row.arena)
 				switch {
 				case !isList:
 					only = got
@@ -348,7 +349,7 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 	for range unresolved {
 		list = append(list, demarc.Value{})
 	}
-	return demarc.Fact{Value: demarc.List(f.Type, list...)}
+	return demarc.Fact{Value: demarc.List(f.Type, r.row.arena.copied(list)...)}
 }
 
 // notPlanned reports whether a reference that leads to nothing is one to a block of which a plan makes no instance: a plan
@@ -372,15 +373,15 @@ func saysRelation(r *record, relation int) bool {
 	return false
 }
 
-// offeredFact reads one of the facts that a resource offers.
-func (s *settler) offeredFact(target *servicePlan, fact, offered string) demarc.Fact {
+// offeredFact reads one of the facts that a resource offers, its elements to an arena.
+func (s *settler) offeredFact(target *servicePlan, fact, offered string, into *arena) demarc.Fact {
 	want := target.FactIndex(fact)
-	d := decoder{offered}
+	d := decoder{rest: offered, arena: into}
 	for _, i := range s.offered[target] {
-		f := d.fact(target.columns[i])
 		if i == want {
-			return f
+			return d.fact(target.columns[i])
 		}
+		d.skipFact()
 	}
 	return demarc.Fact{Origin: demarc.Unresolved}
 }

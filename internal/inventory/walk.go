@@ -65,13 +65,6 @@ func walk(raw []byte, steps []rulebook.Step, fold, single bool, emit func([]byte
 	}
 }
 
-// gather returns the values that walk finds.
-func gather(raw []byte, steps []rulebook.Step, fold, single bool) [][]byte {
-	var out [][]byte
-	walk(raw, steps, fold, single, func(v []byte) { out = append(out, v) })
-	return out
-}
-
 func onlyElement(raw []byte) (only []byte, ok bool) {
 	n := 0
 	jscan.Elements(raw, func(e []byte) bool {
@@ -135,12 +128,38 @@ func (p pathPlan) look(c *jscan.Captures, fold, single bool, scratch *[][]byte) 
 	return found{}, rulebook.TheValue
 }
 
+// converter makes the values of facts of what was found. The values that it has made are good until it is reset: whoever
+// keeps one copies it.
+type converter struct {
+	fold, single bool // of the dialect, as walk has them
+
+	arena arena          // for the elements of values
+	list  []demarc.Value // of the lists that are being made
+	found [][]byte       // of the fields that are being read
+}
+
+// reset begins with the facts of another resource.
+func (c *converter) reset(fold, single bool) {
+	c.fold, c.single = fold, single
+	c.arena.reset()
+	if cap(c.list)+cap(c.found) > maxArena {
+		c.list, c.found = nil, nil
+	}
+}
+
+// end makes a value of the list that began at from.
+func (c *converter) end(t demarc.Type, from int) demarc.Value {
+	list := c.arena.copied(c.list[from:])
+	c.list = c.list[:from]
+	return demarc.List(t, list...)
+}
+
 // fact converts what was found to the value of a fact. ok is false for a value that could not be understood;
 // a zero Value with ok stands for one that is known only later.
-func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, single bool) (v demarc.Value, ok bool) {
+func (c *converter) fact(f *rulebook.Fact, values [][]byte, asked rulebook.Question) (v demarc.Value, ok bool) {
 	switch asked {
 	case rulebook.WhetherSet:
-		for _, raw := range what.values {
+		for _, raw := range values {
 			if isUnresolved(raw) {
 				if leads, _ := textOf(jscan.Member(raw, unresolved, false)); leads == "ref" {
 					return demarc.Bool(true), true // whatever the resource that it leads to is called
@@ -154,7 +173,7 @@ func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, si
 		return demarc.Value{}, false // absent: the default decides
 	case rulebook.HowMany:
 		n := 0
-		for _, raw := range what.values {
+		for _, raw := range values {
 			if isUnresolved(raw) {
 				return demarc.Value{}, true
 			}
@@ -172,42 +191,40 @@ func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, si
 	}
 	switch f.Type {
 	case demarc.TypeStrings, demarc.TypeInts:
-		list := make([]demarc.Value, 0, len(what.values))
-		ok := true
+		from, ok := len(c.list), true
 		add := func(raw []byte) bool {
 			if jscan.IsNull(raw) {
 				return true
 			}
-			e, good := convert(f.Type.Element(), f.Map, f.Values, raw, fold)
+			e, good := convert(f.Type.Element(), f.Map, f.Values, raw, c.fold)
 			ok = ok && good
-			list = append(list, e)
+			c.list = append(c.list, e)
 			return true
 		}
-		for _, raw := range what.values {
+		for _, raw := range values {
 			switch {
 			case isUnresolved(raw):
-				list = append(list, demarc.Value{})
+				c.list = append(c.list, demarc.Value{})
 			case raw[0] == '[':
 				jscan.Elements(raw, add)
 			default:
 				add(raw)
 			}
 		}
-		return demarc.List(f.Type, list...), ok
+		return c.end(f.Type, from), ok
 	case demarc.TypeRecords:
-		list := make([]demarc.Value, 0, len(what.values))
-		ok := true
+		from, ok := len(c.list), true
 		add := func(raw []byte) bool {
-			if isUnresolved(raw) {
-				list = append(list, demarc.Value{})
-				return true
+			var r demarc.Value
+			if !isUnresolved(raw) {
+				var good bool
+				r, good = c.record(f, raw)
+				ok = ok && good
 			}
-			r, good := convertRecord(f, raw, fold, single)
-			ok = ok && good
-			list = append(list, r)
+			c.list = append(c.list, r)
 			return true
 		}
-		for _, raw := range what.values {
+		for _, raw := range values {
 			switch raw[0] {
 			case '[':
 				jscan.Elements(raw, add)
@@ -219,18 +236,18 @@ func convertFact(f *rulebook.Fact, what found, asked rulebook.Question, fold, si
 				}
 			}
 		}
-		return demarc.List(demarc.TypeRecords, list...), ok
+		return c.end(demarc.TypeRecords, from), ok
 	default:
-		if len(what.values) == 0 {
+		if len(values) == 0 {
 			return demarc.Value{}, false
 		}
-		raw := what.values[0]
-		if single && raw[0] == '[' && f.Type != demarc.TypeDocument {
+		raw := values[0]
+		if c.single && raw[0] == '[' && f.Type != demarc.TypeDocument {
 			if only, is := onlyElement(raw); is {
 				raw = only
 			}
 		}
-		return convert(f.Type, f.Map, f.Values, raw, fold)
+		return convert(f.Type, f.Map, f.Values, raw, c.fold)
 	}
 }
 
@@ -253,11 +270,11 @@ func isSet(raw []byte) bool {
 	}
 }
 
-// convertRecord reads one record. Its members are gone through once, for all fields.
-func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Value, bool) {
-	fields := make([]demarc.Value, len(f.Fields))
+// record reads one record. Its members are gone through once, for all fields.
+func (c *converter) record(f *rulebook.Fact, raw []byte) (demarc.Value, bool) {
+	fields := c.arena.take(len(f.Fields))
 	ok := true
-	if only, is := onlyElement(raw); single && is {
+	if only, is := onlyElement(raw); c.single && is {
 		raw = only
 	}
 	var buf [32][]byte // the member that each way to each field begins with
@@ -271,7 +288,7 @@ func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Valu
 		n := 0
 		for i := range f.Fields {
 			for k := range f.Fields[i].Path {
-				if keys := f.Fields[i].Path[k].Keys; len(keys) > 0 && len(keys[0]) == len(key) && (keys[0] == view(key) || fold && strings.EqualFold(keys[0], view(key))) {
+				if keys := f.Fields[i].Path[k].Keys; len(keys) > 0 && len(keys[0]) == len(key) && (keys[0] == view(key) || c.fold && strings.EqualFold(keys[0], view(key))) {
 					begins[n] = value
 				}
 				n++
@@ -280,7 +297,6 @@ func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Valu
 		return true
 	})
 	n := -1
-	var values [8][]byte
 	for i := range f.Fields {
 		field := &f.Fields[i]
 		v := field.Default
@@ -293,14 +309,15 @@ func convertRecord(f *rulebook.Fact, raw []byte, fold, single bool) (demarc.Valu
 					continue
 				}
 			}
-			what := found{values: append(values[:0], at)}
-			if len(steps) > 0 {
-				what.values = gather(at, steps, fold, single)
-			}
-			if len(what.values) == 0 || jscan.IsNull(what.values[0]) {
+			from := len(c.found)
+			walk(at, steps, c.fold, c.single, func(v []byte) { c.found = append(c.found, v) })
+			values := c.found[from:]
+			if len(values) == 0 || jscan.IsNull(values[0]) {
+				c.found = c.found[:from]
 				continue
 			}
-			got, good := convertFact(field.AsFact(), what, alt.Asked, fold, single)
+			got, good := c.fact(field.AsFact(), values, alt.Asked)
+			c.found = c.found[:from]
 			if good {
 				v = got
 			}

@@ -60,7 +60,7 @@ func parseOperator(s string) (operator, error) {
 	return op, nil
 }
 
-func parseConditions(raw []byte) ([]condition, error) {
+func (t *texts) conditions(raw []byte) ([]condition, error) {
 	var out []condition
 	err := members(raw, func(operator string, keys []byte) error {
 		op, err := parseOperator(operator)
@@ -71,11 +71,11 @@ func parseConditions(raw []byte) ([]condition, error) {
 			return fmt.Errorf("%s holds no keys", operator)
 		}
 		return members(keys, func(key string, value []byte) error {
-			values, err := texts(value)
+			values, err := t.list(value)
 			if err != nil {
 				return fmt.Errorf("%s of %s: %w", key, operator, err)
 			}
-			out = append(out, condition{op, strings.ToLower(key), key, values})
+			out = append(out, condition{op, t.lowerOne(key), key, values})
 			return nil
 		})
 	})

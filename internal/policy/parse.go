@@ -29,6 +29,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/demarc/demarc/internal/jscan"
@@ -81,9 +82,11 @@ func parse(text string) (*Policy, error) {
 	}
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, `"`) {
-		if err := json.Unmarshal([]byte(text), &text); err != nil {
+		var inner string
+		if err := json.Unmarshal([]byte(text), &inner); err != nil {
 			return nil, err
 		}
+		text = inner
 	}
 	if strings.HasPrefix(text, "%") {
 		plain, err := url.PathUnescape(text)
@@ -92,7 +95,8 @@ func parse(text string) (*Policy, error) {
 		}
 		text = plain
 	}
-	raw := bytes.TrimSpace([]byte(text))
+	text = strings.TrimSpace(text)
+	raw := unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // nobody writes to it
 	if err := jscan.Valid(raw); err != nil {
 		return nil, err
 	}
@@ -100,15 +104,15 @@ func parse(text string) (*Policy, error) {
 	var statements []byte
 	variables := false
 	err := members(raw, func(name string, value []byte) error {
-		switch strings.ToLower(name) {
-		case "statement":
+		switch {
+		case strings.EqualFold(name, "Statement"):
 			statements = value
-		case "version":
+		case strings.EqualFold(name, "Version"):
 			version, _ := stringOf(value)
 			if variables = version == "2012-10-17"; !variables && version != "2008-10-17" {
 				return errors.New("its Version is none of the language's")
 			}
-		case "id":
+		case strings.EqualFold(name, "Id"):
 		default:
 			return fmt.Errorf("it has an element %q that the language does not have", name)
 		}
@@ -120,8 +124,11 @@ func parse(text string) (*Policy, error) {
 	if jscan.IsNull(statements) {
 		return nil, errors.New("it has no Statement")
 	}
+	t := texts{all: make([]string, 0, bytes.Count(statements, quote)/2)}
+	t.lowered.Grow(len(statements) / 4)
+	p.statements = make([]statement, 0, min(bytes.Count(statements, []byte("Effect")), 64))
 	err = each(statements, '{', func(value []byte) error {
-		s, err := parseStatement(value)
+		s, err := t.statement(value)
 		if err != nil {
 			return fmt.Errorf("statement %d: %w", len(p.statements)+1, err)
 		}
@@ -179,7 +186,7 @@ func elementOf(name string) element {
 	return 0
 }
 
-func parseStatement(raw []byte) (statement, error) {
+func (t *texts) statement(raw []byte) (statement, error) {
 	var s statement
 	var seen element
 	err := members(raw, func(name string, value []byte) error {
@@ -199,16 +206,16 @@ func parseStatement(raw []byte) (statement, error) {
 			}
 		case principal, notPrincipal:
 			s.notPrincipal = is == notPrincipal
-			s.principal, err = parsePrincipals(value)
+			s.principal, err = t.principals(value)
 		case action, notAction:
 			s.notAction = is == notAction
-			s.written, err = texts(value)
-			s.actions = lowered(s.written)
+			s.written, err = t.list(value)
+			s.actions = t.lower(s.written)
 		case resource, notResource:
 			s.notResource = is == notResource
-			s.resources, err = texts(value)
+			s.resources, err = t.list(value)
 		case conditionElement:
-			s.conditions, err = parseConditions(value)
+			s.conditions, err = t.conditions(value)
 		default:
 			err = errors.New("the language has no such element")
 		}
@@ -233,7 +240,7 @@ func parseStatement(raw []byte) (statement, error) {
 	return s, nil
 }
 
-func parsePrincipals(raw []byte) (*principals, error) {
+func (t *texts) principals(raw []byte) (*principals, error) {
 	p := &principals{}
 	if name, ok := stringOf(raw); ok {
 		if name == "*" {
@@ -247,25 +254,20 @@ func parsePrincipals(raw []byte) (*principals, error) {
 		return nil, errors.New(`neither "*" nor names by kind`)
 	}
 	err := members(raw, func(kind string, value []byte) error {
-		names, err := texts(value)
+		names, err := t.list(value)
 		if err != nil {
 			return err
 		}
-		switch strings.ToLower(kind) {
-		case "aws":
-			for _, n := range names {
-				if n == "*" {
-					p.everybody = true
-				} else {
-					p.aws = append(p.aws, n)
-				}
-			}
-		case "service":
-			p.services = append(p.services, names...)
-		case "federated":
-			p.federated = append(p.federated, names...)
-		case "canonicaluser":
-			p.canonical = append(p.canonical, names...)
+		switch {
+		case strings.EqualFold(kind, "AWS"):
+			p.aws = slices.DeleteFunc(names, func(n string) bool { return n == "*" })
+			p.everybody = len(p.aws) < len(names)
+		case strings.EqualFold(kind, "Service"):
+			p.services = names
+		case strings.EqualFold(kind, "Federated"):
+			p.federated = names
+		case strings.EqualFold(kind, "CanonicalUser"):
+			p.canonical = names
 		default:
 			return fmt.Errorf("no kind of principal is called %q", kind)
 		}
@@ -274,14 +276,18 @@ func parsePrincipals(raw []byte) (*principals, error) {
 	return p, err
 }
 
-// texts returns a string, or a list of strings, as a list. Booleans and numbers, which conditions may hold, are
+// texts makes the lists of texts of one policy. They lie behind each other in memory, and so does what they are in lower case.
+type texts struct {
+	all     []string
+	lowered strings.Builder
+}
+
+var quote = []byte{'"'}
+
+// list returns a string, or a list of strings, as a list. Booleans and numbers, which conditions may hold, are
 // taken as they are written.
-func texts(raw []byte) ([]string, error) {
-	n := 1
-	if raw[0] == '[' {
-		n = min(1+bytes.Count(raw, []byte(",")), 100)
-	}
-	out := make([]string, 0, n)
+func (t *texts) list(raw []byte) ([]string, error) {
+	from := len(t.all)
 	err := each(raw, 0, func(value []byte) error {
 		s, ok := stringOf(value)
 		switch {
@@ -291,33 +297,34 @@ func texts(raw []byte) ([]string, error) {
 		default:
 			s = view(value)
 		}
-		out = append(out, s)
+		t.all = append(t.all, s)
 		return nil
 	})
-	return out, err
+	return slices.Clip(t.all[from:]), err
 }
 
-// lowered returns texts with their ASCII letters in lower case. They lie behind each other in memory.
-func lowered(texts []string) []string {
-	size := 0
-	for _, s := range texts {
-		size += len(s)
+// lower returns a list in lower case.
+func (t *texts) lower(list []string) []string {
+	from := len(t.all)
+	for _, s := range list {
+		t.all = append(t.all, t.lowerOne(s))
 	}
-	var all strings.Builder
-	all.Grow(size)
-	out := make([]string, len(texts))
-	for i, s := range texts {
-		from := all.Len()
-		for at := range len(s) {
-			c := s[at]
-			if c >= 'A' && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			all.WriteByte(c)
+	return slices.Clip(t.all[from:])
+}
+
+func (t *texts) lowerOne(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return strings.ToLower(s)
+	}
+	from := t.lowered.Len()
+	for i := range len(s) {
+		c := s[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
 		}
-		out[i] = all.String()[from:]
+		t.lowered.WriteByte(c)
 	}
-	return out
+	return t.lowered.String()[from:]
 }
 
 // errNotThere says that there is neither one of something nor a list of them.

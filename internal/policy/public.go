@@ -119,8 +119,8 @@ func (st *statement) admitsAnybody() bool {
 
 // anyAccount reports whether the name of a principal leaves its account open.
 func anyAccount(name string) bool {
-	if parts := strings.SplitN(name, ":", 6); len(parts) == 6 {
-		return strings.Contains(parts[4], "*")
+	if arn, parts := splitARN(name); parts == len(arn) {
+		name = arn[4]
 	}
 	return strings.Contains(name, "*")
 }

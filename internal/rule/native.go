@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -111,18 +112,12 @@ func (a *Atom) evalNative(facts []demarc.Fact, asOf time.Time) (Result, Truth) {
 	f.facts, f.asOf = facts, asOf
 	v, t := a.native(f)
 	out := Result{Value: v}
-	switch {
-	case t == empty:
+	switch t {
+	case empty:
 		out.Missing = a.lists()
-	case t != Unknown:
-	case len(facts) == 1:
-		out.Missing = a.names
+	case Unknown:
+		out.Missing = a.named(f.missing)
 	default:
-		for i, name := range a.names {
-			if f.missing&(1<<i) != 0 {
-				out.Missing = append(out.Missing, name)
-			}
-		}
 	}
 	*f = frame{lists: f.lists[:0]}
 	if clear(f.lists[:cap(f.lists)]); cap(f.lists) > maxKeptLists {
@@ -133,3 +128,20 @@ func (a *Atom) evalNative(facts []demarc.Fact, asOf time.Time) (Result, Truth) {
 }
 
 const maxKeptLists = 256 // elements
+
+// named returns the names of the facts in a mask. They must not be changed.
+func (a *Atom) named(mask uint64) []string {
+	if mask == 0 {
+		return nil
+	}
+	if from := bits.TrailingZeros64(mask); mask>>from == 1<<bits.OnesCount64(mask)-1 { // those between two
+		return a.names[from : from+bits.OnesCount64(mask) : from+bits.OnesCount64(mask)]
+	}
+	var names []string
+	for i, name := range a.names {
+		if mask&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -112,7 +112,8 @@ func isFact(e celast.Expr) bool {
 	return ok
 }
 
-// listing is a list: a fact or a field, what filter leaves of one and map makes of it, and one behind another. What it
+// listing is a list: a fact or a field, what filter leaves of one and map makes of it, one behind another, and the texts
+// in which a policy is told. What it
 // returns beside is what its elements are.
 func (n *nativeCompiler) listing(e celast.Expr) (listing, typed) {
 	switch e.Kind() {
@@ -136,7 +137,17 @@ func (n *nativeCompiler) listing(e celast.Expr) (listing, typed) {
 			return True
 		}, of
 	case celast.CallKind:
-		if call := e.AsCall(); call.FunctionName() == operators.Add {
+		call := e.AsCall()
+		if texts := n.policyTexts(call); texts != nil {
+			return func(f *frame) Truth {
+				list, t := texts(f)
+				for _, s := range list {
+					f.lists = append(f.lists, demarc.String(s))
+				}
+				return t
+			}, typed{Field: Field{Type: demarc.TypeString}}
+		}
+		if call.FunctionName() == operators.Add {
 			first, of := n.listing(call.Args()[0])
 			second, too := n.listing(call.Args()[1])
 			if first == nil || second == nil || of.Type != too.Type || of.Type == demarc.TypeRecords {

@@ -284,7 +284,7 @@ func (n *nativeCompiler) integerCall(call celast.CallExpr) scalar[int64] {
 			return measured(list, func(elements []demarc.Value) (int64, Truth) { return int64(len(elements)), True })
 		}
 		if args[0].Kind() == celast.CallKind {
-			return n.policyTexts(args[0].AsCall())
+			return made(n.policyTexts(args[0].AsCall()), func(texts []string) int64 { return int64(len(texts)) })
 		}
 	default:
 	}
@@ -313,43 +313,66 @@ func (n *nativeCompiler) document(e celast.Expr) scalar[*policy.Policy] {
 	}
 }
 
-// policyTexts is how many texts a policy is told in.
-func (n *nativeCompiler) policyTexts(call celast.CallExpr) scalar[int64] {
-	var ask func(p *policy.Policy, text string) ([]string, error)
-	switch call.FunctionName() {
-	case "policyEscalations":
-		ask = func(p *policy.Policy, _ string) ([]string, error) { return policy.Escalations([]*policy.Policy{p}) }
-	case "policyDeputies":
-		ask = func(p *policy.Policy, _ string) ([]string, error) { return p.Deputies(), nil } //nolint:unparam // like the others
-	case "policyServices":
-		ask = func(p *policy.Policy, _ string) ([]string, error) { return p.Services(), nil } //nolint:unparam // like the others
-	case "policyOutsiders":
-		ask = (*policy.Policy).Outsiders
-	case "policyUnbound":
-		ask = (*policy.Policy).Unbound
+// policyTexts is the texts in which a policy is told.
+func (n *nativeCompiler) policyTexts(call celast.CallExpr) scalar[[]string] {
+	args := call.Args()
+	name := call.FunctionName()
+	switch name {
+	case "policyEscalations", "policyDeputies", "policyServices", "policyOutsiders", "policyUnbound":
 	default:
 		return nil
 	}
-	args := call.Args()
-	if call.FunctionName() == "policyEscalations" && len(args) > 1 {
-		return nil // within a boundary, which is a policy too
-	}
-	document, text := n.document(args[0]), scalar[string](func(*frame) (string, Truth) { return "", True })
-	if len(args) > 1 {
-		text = n.text(args[1])
-	}
-	if document == nil || text == nil {
+	document := n.document(args[0])
+	if document == nil {
 		return nil
 	}
-	return func(f *frame) (int64, Truth) {
-		p, s, t := both(f, document, text)
-		if t != True {
-			return 0, t
+	switch name {
+	case "policyEscalations":
+		if len(args) == 1 {
+			return told(document, func(p *policy.Policy) ([]string, error) { return policy.Escalations([]*policy.Policy{p}) })
 		}
-		texts, err := ask(p, s)
-		if err != nil {
-			return 0, Failed
-		}
-		return int64(len(texts)), True
+		return toldOf(document, n.document(args[1]), func(p, boundary *policy.Policy) ([]string, error) {
+			return policy.Escalations([]*policy.Policy{p}, boundary)
+		})
+	case "policyDeputies":
+		return made(document, (*policy.Policy).Deputies)
+	case "policyServices":
+		return made(document, (*policy.Policy).Services)
+	case "policyOutsiders":
+		return toldOf(document, n.text(args[1]), (*policy.Policy).Outsiders)
+	default:
+		return toldOf(document, n.text(args[1]), (*policy.Policy).Unbound)
 	}
+}
+
+// told makes texts of a policy.
+func told(document scalar[*policy.Policy], tell func(*policy.Policy) ([]string, error)) scalar[[]string] {
+	return func(f *frame) ([]string, Truth) {
+		p, t := document(f)
+		if t != True {
+			return nil, t
+		}
+		return textsOrFailed(tell(p))
+	}
+}
+
+// toldOf makes texts of a policy and something else.
+func toldOf[T any](document scalar[*policy.Policy], of scalar[T], tell func(*policy.Policy, T) ([]string, error)) scalar[[]string] {
+	if of == nil {
+		return nil
+	}
+	return func(f *frame) ([]string, Truth) {
+		p, x, t := both(f, document, of)
+		if t != True {
+			return nil, t
+		}
+		return textsOrFailed(tell(p, x))
+	}
+}
+
+func textsOrFailed(texts []string, err error) ([]string, Truth) {
+	if err != nil {
+		return nil, Failed
+	}
+	return texts, True
 }

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"strings"
 	"sync"
 
 	"github.com/demarc/demarc/internal/policy"
@@ -34,6 +35,7 @@ func (p *policies) parse(text string) (*policy.Policy, error) {
 	if ok {
 		return known.policy, known.err
 	}
+	text = strings.Clone(text) // it may be a piece of something large
 	known.policy, known.err = policy.Parse(text)
 	if len(text) > policy.MaxBytes { // that it is too long is known soon enough
 		return known.policy, known.err

@@ -171,33 +171,19 @@ func (p *Program) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	if p.formula.op == "" { // the facts of its one atom are its own
 		return p.told(p.parts[0].Eval(facts, asOf))
 	}
-	var fewResults [8]Result
-	var fewKnown [8]bool
-	results, known := fewResults[:], fewKnown[:]
-	if n := len(p.parts); n > len(results) {
-		results, known = make([]Result, n), make([]bool, n)
-	}
-	atom := func(i int) *Result {
-		if !known[i] {
-			var buf [4]demarc.Fact
-			in := buf[:0]
-			for _, at := range p.parts[i].facts {
-				in = append(in, facts[at])
-			}
-			results[i], known[i] = p.parts[i].Eval(in, asOf), true
-		}
-		return &results[i]
-	}
-	truth := func(i int) Truth { return atom(i).Truth() }
+	e := compositions.Get().(*composition)
+	e.parts, e.facts, e.asOf = p.parts, facts, asOf
+	e.results, e.known = slices.Grow(e.results, len(p.parts))[:len(p.parts)], slices.Grow(e.known, len(p.parts))[:len(p.parts)]
+	defer e.release()
 	var out Result
-	switch p.formula.Eval(truth) {
+	switch p.formula.Eval(e.truth) {
 	case True:
 		out.Value = demarc.Bool(true)
 	case False:
 		out.Value = demarc.Bool(false)
 	default:
-		p.formula.Why(truth, func(i int) {
-			r := atom(i)
+		p.formula.Why(e.truth, func(i int) {
+			r := e.atom(i)
 			out.Missing = append(out.Missing, r.Missing...)
 			if out.Err == nil {
 				out.Err = r.Err
@@ -207,6 +193,42 @@ func (p *Program) Eval(facts []demarc.Fact, asOf time.Time) Result {
 		out.Missing = slices.Compact(out.Missing)
 	}
 	return p.told(out)
+}
+
+// composition evaluates the atoms of one formula, each once.
+type composition struct {
+	parts   []part
+	facts   []demarc.Fact
+	asOf    time.Time
+	results []Result
+	known   []bool            // which of the results are there
+	in      []demarc.Fact     // of one atom
+	truth   func(i int) Truth // of an atom
+}
+
+var compositions = sync.Pool{New: func() any {
+	e := new(composition)
+	e.truth = func(i int) Truth { return e.atom(i).Truth() }
+	return e
+}}
+
+func (e *composition) atom(i int) *Result {
+	if !e.known[i] {
+		e.in = e.in[:0]
+		for _, at := range e.parts[i].facts {
+			e.in = append(e.in, e.facts[at])
+		}
+		e.results[i], e.known[i] = e.parts[i].Eval(e.in, e.asOf), true
+	}
+	return &e.results[i]
+}
+
+func (e *composition) release() {
+	clear(e.results)
+	clear(e.known)
+	clear(e.in)
+	*e = composition{results: e.results[:0], known: e.known[:0], in: e.in[:0], truth: e.truth}
+	compositions.Put(e)
 }
 
 // told says of a failure where it came from.

@@ -53,16 +53,24 @@ func (l FactList) At(i int) demarc.Fact { return l[i] }
 // Number returns Unnumbered.
 func (FactList) Number(int) uint32 { return Unnumbered }
 
+// inputs are lists of facts that conditions were evaluated over.
+var inputs = sync.Pool{New: func() any { return new([]demarc.Fact) }}
+
 // Eval evaluates the condition. Presumed values count as known and are told.
 func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
-	in := make([]demarc.Fact, len(c.Reads))
+	input := inputs.Get().(*[]demarc.Fact)
+	defer inputs.Put(input)
+	in := (*input)[:0]
 	var out Result
-	for k, i := range c.Reads {
-		in[k] = facts.At(i)
-		if in[k].Origin == demarc.Presumed {
+	for _, i := range c.Reads {
+		f := facts.At(i)
+		in = append(in, f)
+		if f.Origin == demarc.Presumed {
 			out.Presumed = append(out.Presumed, i)
 		}
 	}
+	*input = in
+	defer clear(in) // nothing is kept of them
 	r := c.prog.Eval(in, asOf)
 	out.Value, out.Err = r.Value, r.Err
 	if len(out.Presumed) > 0 && r.Known() {
@@ -117,11 +125,11 @@ func NewMemo(asOf time.Time) *Memo { return &Memo{asOf: asOf, of: map[*Condition
 // AsOf returns the date that conditions are evaluated against.
 func (m *Memo) AsOf() time.Time { return m.asOf }
 
-// Eval is Condition.Eval, remembered. The result must not be changed.
-func (m *Memo) Eval(c *Condition, s *Service, facts Interned) *Result {
+// Eval is Condition.Eval, remembered. The result must not be changed; one that is not remembered is put into scratch.
+func (m *Memo) Eval(c *Condition, s *Service, facts Interned, scratch *Result) *Result {
 	t := m.table(c)
 	if len(c.Reads) == 1 {
-		return t.evalSingle(m, c, s, facts)
+		return t.evalSingle(m, c, s, facts, scratch)
 	}
 	var buf [128]byte
 	key, numbered := buf[:0], true
@@ -137,19 +145,22 @@ func (m *Memo) Eval(c *Condition, s *Service, facts Interned) *Result {
 	if r != nil && numbered {
 		return r
 	}
-	result := c.Eval(s, facts, m.asOf)
-	if size < maxMemo && numbered {
-		t.mu.Lock()
-		if t.tuple == nil {
-			t.tuple = map[string]*Result{}
-		}
-		t.tuple[string(key)] = &result
-		t.mu.Unlock()
+	*scratch = c.Eval(s, facts, m.asOf)
+	if size >= maxMemo || !numbered {
+		return scratch
 	}
-	return &result
+	r = new(Result)
+	*r = *scratch
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.tuple == nil {
+		t.tuple = map[string]*Result{}
+	}
+	t.tuple[string(key)] = r
+	return r
 }
 
-func (t *memoTable) evalSingle(m *Memo, c *Condition, s *Service, facts Interned) *Result {
+func (t *memoTable) evalSingle(m *Memo, c *Condition, s *Service, facts Interned, scratch *Result) *Result {
 	n := int(facts.Number(c.Reads[0]))
 	t.mu.RLock()
 	if n < len(t.single) && t.single[n] != nil {
@@ -158,16 +169,19 @@ func (t *memoTable) evalSingle(m *Memo, c *Condition, s *Service, facts Interned
 		return r
 	}
 	t.mu.RUnlock()
-	result := c.Eval(s, facts, m.asOf)
-	if n < maxMemo {
-		t.mu.Lock()
-		for len(t.single) <= n {
-			t.single = append(t.single, nil)
-		}
-		t.single[n] = &result
-		t.mu.Unlock()
+	*scratch = c.Eval(s, facts, m.asOf)
+	if n >= maxMemo {
+		return scratch
 	}
-	return &result
+	r := new(Result)
+	*r = *scratch
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.single) <= n {
+		t.single = append(t.single, nil)
+	}
+	t.single[n] = r
+	return r
 }
 
 func (m *Memo) table(c *Condition) *memoTable {

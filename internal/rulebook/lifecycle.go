@@ -95,7 +95,7 @@ func (b *Rulebook) Support(table, version string, asOf time.Time) (string, error
 	}
 	r := l.Find(version)
 	if r == nil {
-		return "", &rule.UnlistedError{Table: table, Version: version}
+		return "", &rule.UnlistedError{Table: table, Version: strings.Clone(version)}
 	}
 	return r.State(asOf), nil
 }

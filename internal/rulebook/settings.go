@@ -47,8 +47,9 @@ type Evaluator struct {
 	of       map[*Service]*remembered
 	key      []byte
 
-	facts  []demarc.Fact // that are evaluated
-	truths []rule.Truth  // of the atoms of one
+	facts   []demarc.Fact // that are evaluated
+	truths  []rule.Truth  // of the atoms of one
+	missing []int         // of a joint atom
 }
 
 // remembered is what an Evaluator remembers of one service.
@@ -179,11 +180,11 @@ func (e *Evaluator) jointClass(s *Service, r *remembered, k int, facts Interned)
 		without := j.atom.Eval(unpresumed(e.facts), e.asOf)
 		sure = without.Truth()
 	}
-	c := class{truths: append(e.truths[:0], truth, sure)}
-	e.truths = c.truths
+	c := class{truths: append(e.truths[:0], truth, sure), missing: e.missing[:0]}
 	for _, name := range result.Missing {
 		c.missing = append(c.missing, s.FactIndex(name))
 	}
+	e.truths, e.missing = c.truths, c.missing
 	number := r.number(v, c)
 	if numbered {
 		if len(v.byNumbers) >= maxMemo {
@@ -209,7 +210,7 @@ func (r *remembered) number(v *values, c class) uint16 {
 	}
 	n, ok := v.same[string(key)]
 	if !ok {
-		c.truths = slices.Clone(c.truths)
+		c.truths, c.missing = slices.Clone(c.truths), slices.Clone(c.missing)
 		v.classes = append(v.classes, c)
 		n = uint16(len(v.classes))
 		v.same[string(key)] = n

@@ -100,13 +100,12 @@ func (sk sketch) look(d *jscan.Decoder, at string, depth int) bool {
 			sk[at] = "?"
 			return false
 		}
-		text := string(raw)
-		if s, ok := jscan.IsString(raw); ok {
-			if text = s; strings.HasPrefix(strings.TrimSpace(s), "{") {
-				text = `"{`
+		if len(raw) >= 2 && raw[0] == '"' {
+			if raw = jscan.Unquote(raw[1 : len(raw)-1]); bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+				raw = []byte(`"{`)
 			}
 		}
-		sk[at] = strings.Clone(text[:min(len(text), sketchValues)])
+		sk[at] = string(raw[:min(len(raw), sketchValues)])
 		return true
 	}
 }

@@ -164,7 +164,7 @@ func (m *memory) Described(id demarc.ServiceID) (client.Service, error) {
 	if id != "aws/rds" {
 		return client.Service{}, fmt.Errorf("service %q: %w", id, demarc.ErrNotFound)
 	}
-	return client.Service{ServiceEntry: m.Entries(demarc.Filter{})[0]}, m.note("service %s", id)
+	return client.Service{ServiceEntry: m.Entries(demarc.Filter{})[0], Checks: []client.ServiceCheck{{ID: "aws/rds/public-access"}}}, m.note("service %s", id)
 }
 
 func (m *memory) Mapped() []client.Framework {
@@ -354,6 +354,16 @@ func TestAnOwnerDeclaresForTheirTeamAlone(t *testing.T) {
 	}{{"of-payments", 204}, {"of-web", 403}, {"of-nobody", 404}} {
 		if w := ask(a, owner, "DELETE", "/declarations/"+tt.id, ""); w.Code != tt.status {
 			t.Errorf("withdraw %s: %d, want %d", tt.id, w.Code, tt.status)
+		}
+	}
+}
+
+func TestAnExceptionIsOfACheckThatThereIs(t *testing.T) {
+	a := newAPI(&memory{})
+	for check, status := range map[string]int{"aws/rds/public-access": 201, "aws/rds/nowhere": 422, "aws/nothing/public-access": 422, "public-access": 422} {
+		w := ask(a, admin, "POST", "/declarations", `{"kind":"exception","scope":"service=aws/rds","team":"payments","check":"`+check+`","until":"2027-01-31","text":"moved in spring"}`)
+		if w.Code != status || status != 201 && !strings.Contains(w.Body.String(), check) {
+			t.Errorf("%s: %d %s, want %d", check, w.Code, w.Body, status)
 		}
 	}
 }

@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,5 +153,20 @@ func (a *API) declaration(in *client.NewDeclaration, actor demarc.Actor) (demarc
 	if err := d.Validate(); err != nil {
 		return d, invalid{err}
 	}
-	return d, nil
+	return d, a.knowsCheck(d.Check)
+}
+
+// knowsCheck returns an error for a check that the catalog does not have.
+func (a *API) knowsCheck(check string) error {
+	if check == "" {
+		return nil
+	}
+	service, err := a.config.Catalog.Described(demarc.ServiceID(check[:max(strings.LastIndexByte(check, '/'), 0)]))
+	if err != nil && !errors.Is(err, demarc.ErrNotFound) {
+		return err
+	}
+	if !slices.ContainsFunc(service.Checks, func(c client.ServiceCheck) bool { return c.ID == check }) {
+		return invalid{fmt.Errorf("check: the catalog has no %q", check)}
+	}
+	return nil
 }

@@ -575,13 +575,23 @@ func tags(b, raw []byte) []byte {
 	}
 	switch raw[0] {
 	case '{':
-		jscan.Members(raw, func(k string, v []byte) bool {
-			put(k, scalarText(v))
+		jscan.RawMembers(raw, func(k, v []byte) bool {
+			put(view(k), scalarText(v))
 			return true
 		})
 	case '[':
 		jscan.Elements(raw, func(e []byte) bool {
-			put(scalarText(jscan.Member(e, "key", true)), scalarText(jscan.Member(e, "value", true)))
+			var k, v []byte
+			jscan.RawMembers(e, func(name, value []byte) bool {
+				switch name := view(name); {
+				case strings.EqualFold(name, "Key"):
+					k = value
+				case strings.EqualFold(name, "Value"):
+					v = value
+				}
+				return true
+			})
+			put(scalarText(k), scalarText(v))
 			return true
 		})
 	}

@@ -219,6 +219,38 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
+// TestRefusedInOrder holds that what is told of inputs of which none could be read is in their order, before anybody goes through
+// findings.
+func TestRefusedInOrder(t *testing.T) {
+	b, err := book()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i := range 40 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.yaml", i)), []byte("heat_template_version: 2018-08-31\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inputs, _, err := file.Find(t.Context(), dir, demarc.Source{Name: "in"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(inputs)
+	result, err := scan.Run(t.Context(), scan.Config{Book: b, Estate: &estate.Estate{}, AsOf: asOf, Workers: 4, Sources: sourcesOf(inputs, b.EnvelopeIndex())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer result.Close()
+	var told []string
+	for _, n := range result.Notes.Kept {
+		told = append(told, filepath.Base(n.Pos.Input))
+	}
+	if want := []string{"00.yaml", "01.yaml", "02.yaml"}; !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
+	}
+}
+
 // A run that is interrupted ends with what was read by then, says so, and leaves nothing behind.
 func TestInterrupted(t *testing.T) {
 	b, err := book()

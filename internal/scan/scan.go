@@ -133,6 +133,7 @@ func (r *Result) run(ctx context.Context, c Config) error {
 	r.Drift, r.Parts, r.Notes = r.settled.Drift, r.settled.Parts, r.settled.Notes
 	r.Interrupted = r.Interrupted || r.settled.Interrupted
 	r.Notes.Merge(notes)
+	r.Notes.Sort() // where nothing could be read nobody goes through findings
 	r.Resources = r.settled.Resources
 	r.Spilled = r.store.Spilled()
 	return r.ready(c)

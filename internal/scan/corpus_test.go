@@ -21,6 +21,7 @@ import (
 	"github.com/demarc/demarc/catalog"
 	"github.com/demarc/demarc/internal/collect/file"
 	"github.com/demarc/demarc/internal/estate"
+	"github.com/demarc/demarc/internal/inventory"
 	"github.com/demarc/demarc/internal/report/ndjson"
 	"github.com/demarc/demarc/internal/rulebook"
 	"github.com/demarc/demarc/internal/scan"
@@ -228,7 +229,7 @@ func TestRefusedInOrder(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for i := range 40 {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.yaml", i)), []byte("heat_template_version: 2018-08-31\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.yaml", i)), fmt.Appendf(nil, "member%d: of nothing that is known\n", i%4), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -246,8 +247,8 @@ func TestRefusedInOrder(t *testing.T) {
 	for _, n := range result.Notes.Kept {
 		told = append(told, filepath.Base(n.Pos.Input))
 	}
-	if want := []string{"00.yaml", "01.yaml", "02.yaml"}; !slices.Equal(told, want) {
-		t.Errorf("told of %v, want %v", told, want)
+	if len(told) != 4*inventory.KeptPlaces || !slices.IsSorted(told) || told[0] != "00.yaml" {
+		t.Errorf("told of %v, want the first of each kind in order", told)
 	}
 }
 

@@ -216,6 +216,9 @@ func (c *converter) fact(f *rulebook.Fact, values [][]byte, asked rulebook.Quest
 		from, ok := len(c.list), true
 		add := func(raw []byte) bool {
 			var r demarc.Value
+			if c.single && isBlank(raw) {
+				return true
+			}
 			if !isUnresolved(raw) {
 				var good bool
 				r, good = c.record(f, raw)
@@ -249,6 +252,17 @@ func (c *converter) fact(f *rulebook.Fact, values [][]byte, asked rulebook.Quest
 		}
 		return convert(f.Type, f.Map, f.Values, raw, c.fold)
 	}
+}
+
+// isBlank reports whether a block of Terraform says nothing: providers write one whose texts are all empty where there is none.
+func isBlank(raw []byte) bool {
+	some, blank := false, true
+	jscan.RawMembers(raw, func(_, v []byte) bool {
+		empty := string(v) == `""`
+		some, blank = some || empty, empty || jscan.IsNull(v)
+		return blank
+	})
+	return some && blank
 }
 
 func isSet(raw []byte) bool {

@@ -110,9 +110,9 @@ func policyFunction(name string, result *cel.Type, f func(*policy.Policy) ref.Va
 	binding := cel.UnaryBinding(func(v ref.Val) ref.Val {
 		p, err := policiesRead.parse(documentText(v))
 		if err != nil {
-			return types.WrapErr(err)
+			return types.WrapErr(&PolicyError{err})
 		}
-		return f(p)
+		return ofPolicy(f(p))
 	})
 	return cel.Function(name,
 		cel.Overload(name+"_document", []*cel.Type{documentType}, result, binding),
@@ -124,9 +124,9 @@ func policyFunctionOf(name string, result *cel.Type, f func(*policy.Policy, stri
 	binding := cel.BinaryBinding(func(v, text ref.Val) ref.Val {
 		p, err := policiesRead.parse(documentText(v))
 		if err != nil {
-			return types.WrapErr(err)
+			return types.WrapErr(&PolicyError{err})
 		}
-		return f(p, string(text.(types.String)))
+		return ofPolicy(f(p, string(text.(types.String))))
 	})
 	return cel.Function(name,
 		cel.Overload(name+"_document", []*cel.Type{documentType, cel.StringType}, result, binding),
@@ -136,22 +136,39 @@ func policyFunctionOf(name string, result *cel.Type, f func(*policy.Policy, stri
 func escalations(doc ref.Val) ref.Val {
 	p, err := policiesRead.parse(documentText(doc))
 	if err != nil {
-		return types.WrapErr(err)
+		return types.WrapErr(&PolicyError{err})
 	}
-	return textsOrError(policy.Escalations([]*policy.Policy{p}))
+	return ofPolicy(textsOrError(policy.Escalations([]*policy.Policy{p})))
 }
 
 // escalationsWithin is escalations within a permissions boundary.
 func escalationsWithin(doc, boundary ref.Val) ref.Val {
 	p, err := policiesRead.parse(documentText(doc))
 	if err != nil {
-		return types.WrapErr(err)
+		return types.WrapErr(&PolicyError{err})
 	}
 	limit, err := policiesRead.parse(documentText(boundary))
 	if err != nil {
-		return types.WrapErr(err)
+		return types.WrapErr(&PolicyError{err})
 	}
-	return textsOrError(policy.Escalations([]*policy.Policy{p}, limit))
+	return ofPolicy(textsOrError(policy.Escalations([]*policy.Policy{p}, limit)))
+}
+
+// PolicyError says that a policy is none, or that its answer hangs on what is not understood. The expression is right then, and
+// its answer unknown.
+type PolicyError struct{ err error }
+
+func (e *PolicyError) Error() string { return "a policy cannot be judged: " + e.err.Error() }
+
+// Unwrap returns what is wrong with the policy.
+func (e *PolicyError) Unwrap() error { return e.err }
+
+// ofPolicy says of a failure that it is the policy's.
+func ofPolicy(v ref.Val) ref.Val {
+	if failure, ok := v.(*types.Err); ok {
+		return types.WrapErr(&PolicyError{failure.Unwrap()})
+	}
+	return v
 }
 
 func documentText(v ref.Val) string {

@@ -512,12 +512,15 @@ func (f *Failures) blame(c *Condition, atom int) {
 	}
 }
 
-// Note tells why a condition could not be evaluated. A version that no lifecycle has is a value that could not be understood,
-// and nothing that is wrong in the catalog.
+// Note tells why a condition could not be evaluated. A version that no lifecycle has, or a policy that leaves open what it
+// grants, is a value that could not be understood, and nothing that is wrong in the catalog.
 func Note(err error) demarc.Note {
 	n := demarc.Note{Kind: demarc.NoteCatalog, Pos: demarc.Position{Offset: -1}, Message: err.Error()}
 	if unlisted := new(rule.UnlistedError); errors.As(err, &unlisted) {
 		n.Kind, n.Message = demarc.NoteBadValue, unlisted.Error()
+	}
+	if policy := new(rule.PolicyError); errors.As(err, &policy) {
+		n.Kind, n.Message = demarc.NoteBadValue, policy.Error()
 	}
 	return n
 }
@@ -528,8 +531,12 @@ func (f *Failures) Notes() []demarc.Note {
 	defer f.mu.Unlock()
 	var out []demarc.Note
 	for c, atom := range f.by {
-		err := c.prog.Failure(f.why[c.prog.Atoms()[atom]])
-		out = append(out, Note(err))
+		source := c.prog.Source()
+		n := Note(c.prog.Failure(f.why[c.prog.Atoms()[atom]]))
+		if n.Kind == demarc.NoteBadValue {
+			n.Message = strings.TrimSuffix(source.File, ".yaml") + ": " + n.Message
+		}
+		out = append(out, n)
 	}
 	slices.SortFunc(out, func(x, y demarc.Note) int { return strings.Compare(x.Message, y.Message) })
 	return slices.Compact(out) // two checks may ask for one version

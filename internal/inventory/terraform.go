@@ -389,33 +389,17 @@ func moduleOf(address string) string {
 // else that may tell them apart, "" for nothing.
 func chosenBy(expression []byte) string {
 	by := ""
-	var visit func(raw []byte, depth int)
-	visit = func(raw []byte, depth int) {
-		if depth > maxBlockDepth {
-			return
-		}
-		if len(raw) > 0 && raw[0] == '[' {
-			jscan.Elements(raw, func(e []byte) bool { visit(e, depth+1); return true })
-			return
-		}
-		jscan.Members(raw, func(k string, v []byte) bool {
-			if k != "references" {
-				visit(v, depth+1)
-				return true
+	eachReferences(expression, func(v []byte) {
+		jscan.Elements(v, func(e []byte) bool {
+			switch s := scalarText(e); {
+			case strings.HasPrefix(s, "each.value."):
+				by = otherKey
+			case by == "" && (s == "count.index" || s == "each.key" || s == "each.value"):
+				by = ownKey
 			}
-			jscan.Elements(v, func(e []byte) bool {
-				switch s := scalarText(e); {
-				case strings.HasPrefix(s, "each.value."):
-					by = otherKey
-				case by == "" && (s == "count.index" || s == "each.key" || s == "each.value"):
-					by = ownKey
-				}
-				return true
-			})
 			return true
 		})
-	}
-	visit(expression, 0)
+	})
 	return by
 }
 
@@ -631,55 +615,62 @@ func (m *tfModule) addresses(expression []byte) []string {
 			}
 		}
 	}
-	var visit func(raw []byte, depth int)
-	visit = func(raw []byte, depth int) {
-		if depth > 30 {
+	eachReferences(expression, func(v []byte) {
+		var indexed []string // aws_s3_bucket.b["a"]: then aws_s3_bucket.b, which follows it, adds nothing
+		jscan.Elements(v, func(e []byte) bool {
+			s := strings.Clone(scalarText(e))
+			switch {
+			case strings.HasPrefix(s, "var."):
+				name, _, _ := strings.Cut(strings.TrimPrefix(s, "var."), ".")
+				name, _, _ = strings.Cut(name, "[")
+				put(m.variable(name)...)
+			case strings.HasPrefix(s, "module."):
+				parts := strings.SplitN(s, ".", 4)
+				if len(parts) > 2 {
+					child, _, _ := strings.Cut(parts[1], "[")
+					output, _, _ := strings.Cut(parts[2], "[")
+					if inner := m.children[child]; inner != nil {
+						put(inner.output(output)...)
+					}
+				}
+			default:
+				own := resourceReference(s)
+				switch {
+				case own == "":
+				case strings.HasSuffix(own, "]"):
+					indexed = append(indexed, withoutIndexes(own))
+					put(m.prefix + own)
+				case !slices.Contains(indexed, own):
+					put(m.prefix + own)
+				}
+			}
+			return true
+		})
+	})
+	return out
+}
+
+// eachReferences calls visit with each list of references in an expression, however deep it lies in blocks.
+func eachReferences(expression []byte, visit func(list []byte)) {
+	var within func(raw []byte, depth int)
+	within = func(raw []byte, depth int) {
+		if depth > maxBlockDepth {
 			return
 		}
 		if len(raw) > 0 && raw[0] == '[' {
-			jscan.Elements(raw, func(e []byte) bool { visit(e, depth+1); return true })
+			jscan.Elements(raw, func(e []byte) bool { within(e, depth+1); return true })
 			return
 		}
-		jscan.Members(raw, func(k string, v []byte) bool {
-			if k != "references" {
-				visit(v, depth+1)
-				return true
+		jscan.RawMembers(raw, func(k, v []byte) bool {
+			if string(k) == "references" {
+				visit(v)
+			} else {
+				within(v, depth+1)
 			}
-			var indexed []string // aws_s3_bucket.b["a"]: then aws_s3_bucket.b, which follows it, adds nothing
-			jscan.Elements(v, func(e []byte) bool {
-				s := strings.Clone(scalarText(e))
-				switch {
-				case strings.HasPrefix(s, "var."):
-					name, _, _ := strings.Cut(strings.TrimPrefix(s, "var."), ".")
-					name, _, _ = strings.Cut(name, "[")
-					put(m.variable(name)...)
-				case strings.HasPrefix(s, "module."):
-					parts := strings.SplitN(s, ".", 4)
-					if len(parts) > 2 {
-						child, _, _ := strings.Cut(parts[1], "[")
-						output, _, _ := strings.Cut(parts[2], "[")
-						if inner := m.children[child]; inner != nil {
-							put(inner.output(output)...)
-						}
-					}
-				default:
-					own := resourceReference(s)
-					switch {
-					case own == "":
-					case strings.HasSuffix(own, "]"):
-						indexed = append(indexed, withoutIndexes(own))
-						put(m.prefix + own)
-					case !slices.Contains(indexed, own):
-						put(m.prefix + own)
-					}
-				}
-				return true
-			})
 			return true
 		})
 	}
-	visit(expression, 0)
-	return out
+	within(expression, 0)
 }
 
 // indexLength returns the length of the index, with its brackets, that s begins with: [0] or ["key"]. It is 0 without one.

@@ -41,8 +41,8 @@ var beyond = []struct {
 	{
 		name:     "Auto Scaling group that EKS made for a node group",
 		service:  "aws/auto-scaling-group",
-		document: `{"AutoScalingGroups":[{"AutoScalingGroupName":"eks-n-0a","AutoScalingGroupARN":"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0a:autoScalingGroupName/eks-n-0a","HealthCheckType":"EC2","Tags":[{"Key":"eks:nodegroup-name","Value":"n"}]}]}`,
-		own:      `{"AutoScalingGroups":[{"AutoScalingGroupName":"n-0a","AutoScalingGroupARN":"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0a:autoScalingGroupName/n-0a","HealthCheckType":"EC2","Tags":[]}]}`,
+		document: `{"AutoScalingGroups":[{"AutoScalingGroupName":"eks-n-0a","AutoScalingGroupARN":"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0a:autoScalingGroupName/eks-n-0a","HealthCheckType":"EC2","LoadBalancerNames":["n"],"Tags":[{"Key":"eks:nodegroup-name","Value":"n"}]}]}`,
+		own:      `{"AutoScalingGroups":[{"AutoScalingGroupName":"n-0a","AutoScalingGroupARN":"arn:aws:autoscaling:eu-west-1:111122223333:autoScalingGroup:0a:autoScalingGroupName/n-0a","HealthCheckType":"EC2","LoadBalancerNames":["n"],"Tags":[]}]}`,
 		check:    "aws/auto-scaling-group/balancer-health",
 	},
 	{
@@ -62,8 +62,8 @@ var beyond = []struct {
 	{
 		name:     "web ACL whose rules Firewall Manager sets",
 		service:  "aws/waf",
-		document: `{"WebACL":{"Name":"FMManagedWebACLV2-a","ARN":"arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/a/0a","Rules":[],"PreProcessFirewallManagerRuleGroups":[{"Name":"first","Priority":1}],"ManagedByFirewallManager":true,"VisibilityConfig":{"CloudWatchMetricsEnabled":true}}}`,
-		own:      `{"WebACL":{"Name":"a","ARN":"arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/a/0a","Rules":[],"ManagedByFirewallManager":false,"VisibilityConfig":{"CloudWatchMetricsEnabled":true}}}`,
+		document: `{"WebACL":{"Name":"FMManagedWebACLV2-a","ARN":"arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/a/0a","DefaultAction":{"Allow":{}},"Rules":[],"PreProcessFirewallManagerRuleGroups":[{"Name":"first","Priority":1}],"ManagedByFirewallManager":true,"VisibilityConfig":{"CloudWatchMetricsEnabled":true}}}`,
+		own:      `{"WebACL":{"Name":"a","ARN":"arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/a/0a","DefaultAction":{"Allow":{}},"Rules":[],"ManagedByFirewallManager":false,"VisibilityConfig":{"CloudWatchMetricsEnabled":true}}}`,
 		check:    "aws/waf/has-rules",
 	},
 	{

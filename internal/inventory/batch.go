@@ -25,6 +25,16 @@ type kept struct {
 	inside   bool
 }
 
+// derived returns what was kept of facts that were derived for others, "" for nothing.
+func (k *kept) derived(text string) string {
+	if len(k.found) > 0 {
+		if last := k.found[len(k.found)-1].of(text); askKind(last[8]) == answerDerived {
+			return last[slotSize:]
+		}
+	}
+	return ""
+}
+
 type span struct{ from, to int }
 
 func (s span) of(text string) string { return text[s.from:s.to] }

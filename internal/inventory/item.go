@@ -119,14 +119,12 @@ func (m *Maker) complete(r *record, text string, own *kept) {
 	m.s.blind(r)
 	m.absent(r, plan, text, own.attached)
 	m.presume(r, plan.own)
-	if len(own.found) > 0 {
-		if last := own.found[len(own.found)-1].of(text); askKind(last[8]) == answerDerived {
-			d := decoder{rest: last[slotSize:]}
-			for _, i := range plan.derive[0] {
-				d.set(&r.row, i)
-			}
-			return
+	if derived := own.derived(text); derived != "" {
+		d := decoder{rest: derived}
+		for _, i := range plan.derive[0] {
+			d.set(&r.row, i)
 		}
+		return
 	}
 	m.derive(r, plan.derive[0])
 }

@@ -14,17 +14,35 @@ import (
 	"github.com/demarc/demarc/internal/spill"
 )
 
-// relate finds what the references of resources lead to. What lies behind a relation is known before relations are
-// followed: one hop and no more.
+// relate finds what the references of resources lead to: first through relations behind which nothing but facts of the
+// resource itself is asked for, then through those that ask for what lies behind the first, and so on.
 func (s *settler) relate(ctx context.Context, workers int) error {
+	hops := s.findTargets()
+	for i := range hops {
+		if len(hops[i].wanted) == 0 && (i > 0 || !s.seen.machines) {
+			continue
+		}
+		if err := s.follow(ctx, workers, &hops[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hop is what is asked for through relations that are followed together.
+type hop struct {
+	first   bool
+	wanted  map[*servicePlan]bool  // the services whose resources are asked for
+	offered map[*servicePlan][]int // the facts of a service that are drawn
+	deep    map[*servicePlan]bool  // services of which a fact is drawn that lies behind a relation itself
+}
+
+// follow finds what references lead to through the relations of one hop.
+func (s *settler) follow(ctx context.Context, workers int, h *hop) error {
 	s.release()
 	s.ledger = s.inv.ledger()
 	defer s.release()
-	wanted := s.findTargets()
-	if len(wanted) == 0 && !s.seen.machines {
-		return nil
-	}
-	if err := s.index(ctx, workers, wanted); err != nil {
+	if err := s.index(ctx, workers, h); err != nil {
 		return err
 	}
 	var buf []byte
@@ -53,21 +71,28 @@ func (s *settler) relate(ctx context.Context, workers int) error {
 	})
 }
 
-// findTargets finds which relations are to be followed, where they lead and which facts are drawn through them. It
-// returns the services whose resources others ask for.
-func (s *settler) findTargets() map[*servicePlan]bool {
-	s.targets, s.offered = map[askedKey][]*servicePlan{}, map[*servicePlan][]int{}
-	wanted := map[*servicePlan]bool{}
+// findTargets finds which relations are to be followed in which order, where they lead and which facts are drawn through
+// them.
+func (s *settler) findTargets() []hop {
+	s.targets, s.hops = map[askedKey][]*servicePlan{}, map[askedKey]*hop{}
+	hops := make([]hop, rulebook.MaxHops)
+	for i := range hops {
+		hops[i] = hop{i == 0, map[*servicePlan]bool{}, map[*servicePlan][]int{}, map[*servicePlan]bool{}}
+	}
+	known := map[factOf]int{}
 	for key := range s.seen.asked {
 		var drawn []string
+		at := 1
 		for _, i := range key.from.drawn {
 			if f := &key.from.Facts[i]; f.Via == key.relation {
 				drawn = append(drawn, f.ViaFact)
+				at = max(at, s.hopsTo(key.from, i, known))
 			}
 		}
 		if len(drawn) == 0 && !(key.from.guest && key.relation == key.from.cluster) {
 			continue
 		}
+		h := &hops[min(at, len(hops))-1]
 		var to []*servicePlan
 		for _, id := range key.from.Relations[key.relation].To {
 			target := s.inv.services[s.inv.book.Service(id)]
@@ -76,23 +101,59 @@ func (s *settler) findTargets() map[*servicePlan]bool {
 				continue
 			}
 			to = append(to, target)
-			wanted[target] = true
+			h.wanted[target] = true
 			for _, fact := range drawn {
-				if i := target.FactIndex(fact); i >= 0 && !slices.Contains(s.offered[target], i) {
-					s.offered[target] = append(s.offered[target], i)
+				if i := target.FactIndex(fact); i >= 0 && !slices.Contains(h.offered[target], i) {
+					h.offered[target] = append(h.offered[target], i)
+					f := &target.Facts[i]
+					h.deep[target] = h.deep[target] || f.Via >= 0 || f.Derive != nil && readsRelation(target.Service, f.Derive, 0)
 				}
 			}
 		}
-		s.targets[key] = to
+		s.targets[key], s.hops[key] = to, h
 	}
-	for _, facts := range s.offered {
-		slices.Sort(facts)
+	for _, h := range hops {
+		for _, facts := range h.offered {
+			slices.Sort(facts)
+		}
 	}
-	return wanted
+	return hops
+}
+
+type factOf struct {
+	plan *servicePlan
+	fact int
+}
+
+// hopsTo returns how many relations that lead somewhere lie between a resource and what a fact of it says.
+func (s *settler) hopsTo(plan *servicePlan, fact int, known map[factOf]int) int {
+	key := factOf{plan, fact}
+	if n, ok := known[key]; ok {
+		return n
+	}
+	known[key] = 0 // on a circle, which lint refuses
+	f, most := &plan.Facts[fact], 0
+	if f.Derive != nil {
+		for _, i := range f.Derive.Reads {
+			most = max(most, s.hopsTo(plan, i, known))
+		}
+	}
+	if f.Via >= 0 && s.seen.asked[askedKey{plan, f.Via}] {
+		for _, id := range plan.Relations[f.Via].To {
+			if target := s.inv.services[s.inv.book.Service(id)]; s.seen.services[target] {
+				if i := target.FactIndex(f.ViaFact); i >= 0 {
+					most = max(most, s.hopsTo(target, i, known))
+				}
+			}
+		}
+		most++
+	}
+	known[key] = most
+	return most
 }
 
 // index notes what resources are called and what they call others.
-func (s *settler) index(ctx context.Context, workers int, wanted map[*servicePlan]bool) error {
+func (s *settler) index(ctx context.Context, workers int, h *hop) error {
 	out := &Settled{s: s}
 	batches, err := out.Batches()
 	if err != nil {
@@ -107,7 +168,7 @@ func (s *settler) index(ctx context.Context, workers int, wanted map[*servicePla
 	for w := range workers {
 		ledgers[w], derived[w] = s.inv.ledger(), s.inv.store.NewSorter(sortedSmall, nil)
 		group.Go(func() error {
-			x := indexer{s: s, ledger: ledgers[w], derived: derived[w], maker: out.Maker(nil), wanted: wanted}
+			x := indexer{s: s, ledger: ledgers[w], derived: derived[w], maker: out.Maker(nil), hop: h}
 			var first error
 			for b := range full { // all are taken, so that nobody waits
 				if first == nil {
@@ -139,7 +200,7 @@ type indexer struct {
 	*ledger
 	derived *spill.Sorter
 	maker   *Maker
-	wanted  map[*servicePlan]bool
+	hop     *hop
 	facts   []byte
 }
 
@@ -151,9 +212,12 @@ func (x *indexer) batch(b *Batch) error {
 			continue
 		}
 		ordinal := b.first + uint64(i)
-		if x.wanted[r.plan] {
-			x.maker.complete(r, text, &b.resources[i])
-			if err := x.offer(ordinal, r); err != nil {
+		if own := &b.resources[i]; x.hop.wanted[r.plan] {
+			x.maker.complete(r, text, own)
+			if x.hop.deep[r.plan] {
+				x.maker.related(r, text, own)
+			}
+			if err := x.offer(ordinal, r, own.derived(text) != ""); err != nil {
 				return err
 			}
 		}
@@ -165,14 +229,14 @@ func (x *indexer) batch(b *Batch) error {
 }
 
 // offer notes what a resource is called, with the facts that others draw. What was derived for that is kept.
-func (x *indexer) offer(ordinal uint64, r *record) error {
+func (x *indexer) offer(ordinal uint64, r *record, kept bool) error {
 	x.facts = x.facts[:0]
-	for _, i := range x.s.offered[r.plan] {
+	for _, i := range x.hop.offered[r.plan] {
 		x.facts = r.row.appendFact(x.facts, i)
 	}
 	n := nameOf(ordinal, r)
 	n.facts = view(x.facts)
-	if err := x.nameAll(r.plan, n, r); err != nil || len(r.plan.derive[0]) == 0 {
+	if err := x.nameAll(r.plan, n, r); err != nil || kept || len(r.plan.derive[0]) == 0 {
 		return err
 	}
 	derived := ask{kind: answerDerived, number: ordinal}
@@ -187,7 +251,11 @@ func (x *indexer) offer(ordinal uint64, r *record) error {
 func (x *indexer) refers(ordinal uint64, r *record) error {
 	plan := r.plan
 	for i := range r.refs {
-		to := x.s.targets[askedKey{plan, i}]
+		key := askedKey{plan, i}
+		if x.s.hops[key] != x.hop {
+			continue
+		}
+		to := x.s.targets[key]
 		kind := askRelation
 		if i == plan.cluster && plan.guest {
 			kind = askCluster
@@ -203,7 +271,7 @@ func (x *indexer) refers(ordinal uint64, r *record) error {
 			}
 		}
 	}
-	if !x.s.seen.machines {
+	if !x.s.seen.machines || !x.hop.first {
 		return nil
 	}
 	return x.machine(ordinal, plan, r)
@@ -291,12 +359,14 @@ func (m *Maker) answered(relation, index, to int) []string {
 // drawn returns a fact that is drawn through a relation.
 func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fact {
 	references := &r.refs[f.Via]
-	targets := m.s.targets[askedKey{plan, f.Via}]
+	key := askedKey{plan, f.Via}
+	targets := m.s.targets[key]
 	isList := isListType(f.Type)
 	some, unresolved, nowhere := 0, 0, 0
 	only := demarc.Fact{}
 	list := m.list[:0]
 	defer func() { m.list = list }()
+	var taken []string // of what answers for several references
 	for index, reference := range references.to {
 		n := 0
 		for k, target := range targets {
@@ -307,7 +377,13 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 			}
 			n += len(found)
 			for _, facts := range found {
-				got := m.s.offeredFact(target, f.ViaFact, facts, r.row.arena)
+				if target.answers {
+					if slices.Contains(taken, facts) {
+						continue
+					}
+					taken = append(taken, facts)
+				}
+				got := m.s.hops[key].fact(target, f.ViaFact, facts, r.row.arena)
 				switch {
 				case !isList:
 					only = got
@@ -373,11 +449,11 @@ func saysRelation(r *record, relation int) bool {
 	return false
 }
 
-// offeredFact reads one of the facts that a resource offers, its elements to an arena.
-func (s *settler) offeredFact(target *servicePlan, fact, offered string, into *arena) demarc.Fact {
+// fact reads one of the facts that a resource offers, its elements to an arena.
+func (h *hop) fact(target *servicePlan, fact, offered string, into *arena) demarc.Fact {
 	want := target.FactIndex(fact)
 	d := decoder{rest: offered, arena: into}
-	for _, i := range s.offered[target] {
+	for _, i := range h.offered[target] {
 		if i == want {
 			return d.fact(target.columns[i])
 		}

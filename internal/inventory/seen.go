@@ -248,6 +248,7 @@ type servicePlan struct {
 	guest   bool     // it has guest.* duties
 	root    bool     // it stands for an account of its provider
 	place   bool     // it stands for an account, or has parts that belong to one
+	answers bool     // it answers for what its relations lead to
 	parts   []*rulebook.TypeRef
 	implied *rulebook.TypeRef // the type of what is only named; nil until there is one
 
@@ -282,6 +283,7 @@ func (inv *Inventory) servicePlan(svc *rulebook.Service) *servicePlan {
 		if svc.Relations[i].Name == "cluster" {
 			p.cluster = i
 		}
+		p.answers = p.answers || svc.Relations[i].Answers
 	}
 	for i := range svc.Facts {
 		f := &svc.Facts[i]

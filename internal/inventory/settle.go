@@ -68,7 +68,7 @@ type settler struct {
 	clusters clusters
 	loose    map[looseParts]bool
 	targets  map[askedKey][]*servicePlan // where a relation leads that is asked for, nil for a service of which there is nothing
-	offered  map[*servicePlan][]int      // the facts of a service that others draw
+	hops     map[askedKey]*hop           // with which others a relation is followed
 	named    map[*servicePlan]bool       // the services whose resources are asked for by name while records are gathered
 	denied   map[deniedKey][]denial
 }

@@ -26,6 +26,7 @@ func (b *Rulebook) Lint() error {
 	for _, id := range b.LifecycleIDs() {
 		b.Lifecycle(id) // decodes it
 	}
+	hops := hopsOf{b, map[factOf]int{}}
 	for _, s := range b.Services() {
 		if err := s.Compile(); err != nil {
 			faults = append(faults, mistakes(err)...)
@@ -35,7 +36,7 @@ func (b *Rulebook) Lint() error {
 			faults = append(faults, s.proveDuty(d)...)
 		}
 		faults = append(faults, s.proveBinds()...)
-		faults = append(faults, s.lintFacts(b)...)
+		faults = append(faults, s.lintFacts(hops)...)
 	}
 	return faults.Err()
 }
@@ -57,7 +58,7 @@ func faultAt(p pos, format string, args ...any) *strictyaml.Error {
 	return &strictyaml.Error{File: p.File, Line: p.Line, Column: p.Column, Msg: fmt.Sprintf(format, args...)}
 }
 
-func (s *Service) lintFacts(b *Rulebook) strictyaml.Errors {
+func (s *Service) lintFacts(hops hopsOf) strictyaml.Errors {
 	var out strictyaml.Errors
 	for i := range s.Facts {
 		f := &s.Facts[i]
@@ -67,16 +68,14 @@ func (s *Service) lintFacts(b *Rulebook) strictyaml.Errors {
 		if f.Derive == nil && f.Via < 0 && !s.places(i) {
 			out = append(out, faultAt(f.Pos, "fact %s has no path in any dialect", f.Name))
 		}
-		if f.Via >= 0 {
-			for _, to := range s.Relations[f.Via].To {
-				target := b.Service(to)
-				if target == nil || target.Compile() != nil {
-					continue
-				}
-				if k := target.FactIndex(f.ViaFact); k >= 0 && target.Facts[k].Derive != nil && target.drawsOn(k, map[int]bool{}) {
-					out = append(out, faultAt(f.Pos, "fact %s of %s follows a relation itself: only one hop is followed", f.ViaFact, to))
-				}
-			}
+		if f.Via < 0 {
+			continue
+		}
+		switch n := hops.to(s, i); {
+		case n > maxCircle:
+			out = append(out, faultAt(f.Pos, "fact %s is drawn from itself", f.Name))
+		case n > MaxHops:
+			out = append(out, faultAt(f.Pos, "fact %s lies behind %d relations: at most %d are followed", f.Name, n, MaxHops))
 		}
 	}
 	return out
@@ -109,22 +108,47 @@ func (s *Service) derivesItself(fact int, on map[int]bool) bool {
 	return false
 }
 
-func (s *Service) drawsOn(fact int, seen map[int]bool) bool {
-	if seen[fact] {
-		return false
+// MaxHops is how many relations may lie between a resource and what a fact of it says.
+const MaxHops = 3
+
+// maxCircle is more relations than lie behind each other in any catalog: a fact that rests on itself is behind more.
+const maxCircle = 1 << 20
+
+// hopsOf finds how many relations lie between a resource and what a fact of it says, and remembers it.
+type hopsOf struct {
+	book  *Rulebook
+	known map[factOf]int
+}
+
+type factOf struct {
+	service *Service
+	fact    int
+}
+
+func (h hopsOf) to(s *Service, fact int) int {
+	key := factOf{s, fact}
+	if n, ok := h.known[key]; ok {
+		return n
 	}
-	seen[fact] = true
-	if s.Facts[fact].Via >= 0 {
-		return true
-	}
-	if c := s.Facts[fact].Derive; c != nil {
-		for _, i := range c.Reads {
-			if s.drawsOn(i, seen) {
-				return true
-			}
+	h.known[key] = maxCircle // until it is known
+	f, most := &s.Facts[fact], 0
+	if f.Derive != nil {
+		for _, i := range f.Derive.Reads {
+			most = max(most, h.to(s, i))
 		}
 	}
-	return false
+	if f.Via >= 0 {
+		for _, to := range s.Relations[f.Via].To {
+			if target := h.book.Service(to); target != nil && target.Compile() == nil {
+				if i := target.FactIndex(f.ViaFact); i >= 0 {
+					most = max(most, h.to(target, i))
+				}
+			}
+		}
+		most++
+	}
+	h.known[key] = most
+	return most
 }
 
 // proveDuty enumerates every combination of what the lines of a duty ask.

@@ -722,8 +722,8 @@ func (l *loader) drawn(s *Service) {
 				continue
 			}
 			t := &target.Facts[k]
-			if t.Via >= 0 {
-				l.fault(f.Pos, "fact %s of %s is drawn through a relation itself: only one hop is followed", f.ViaFact, to)
+			if t.Via >= 0 && f.Type == demarc.TypeRecords {
+				l.fault(f.Pos, "fact %s of %s is drawn through a relation itself: records are drawn once", f.ViaFact, to)
 			}
 			if f.Type == demarc.TypeRecords && len(f.Fields) == 0 {
 				f.Fields, f.Names = t.Fields, t.Names

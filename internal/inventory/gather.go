@@ -115,6 +115,7 @@ func (j *joining) begin(s *settler, text []byte) {
 func (s *settler) prepare(r *record) {
 	r.account = s.project(r.provider, r.account)
 	s.planReferences(r)
+	s.ownReferences(r)
 }
 
 // add joins one more.

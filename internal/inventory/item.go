@@ -223,6 +223,9 @@ func (m *Maker) attach(parent *record, text string, parts []span) {
 		for _, ref := range p.ref.Refs {
 			if from := &p.refs[ref.Relation]; from.known {
 				to := &parent.refs[ref.Relation]
+				if parent.rank == rankPlan && len(to.to) == 1 && to.to[0] == "#" {
+					to.to = to.to[:0] // as of facts: it will hold what its parts say
+				}
 				to.known, to.to = true, append(to.to, from.to...)
 			}
 		}

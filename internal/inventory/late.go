@@ -154,6 +154,44 @@ func (s *settler) planReferences(r *record) {
 	}
 }
 
+// anybody is the address of whatever else of an input may be meant, where it is not known what.
+const anybody = "?"
+
+// ownReferences adds what a template, a plan or a state calls a resource to the relations that lead to it by its own names.
+func (s *settler) ownReferences(r *record) {
+	if r.address == "" {
+		return
+	}
+	plan := s.inv.service(r.service)
+	for _, relation := range r.ref.Self {
+		refs := &r.refs[relation]
+		refs.known = true
+		refs.to = slices.DeleteFunc(refs.to, func(to string) bool { return to == "#" }) // what comes of it is called that
+		names := r.ownNames()
+		if !plan.Relations[relation].Answers {
+			names = append(names, "#"+anybody)
+		}
+		for _, name := range names {
+			if !slices.Contains(refs.to, name) {
+				refs.to = append(refs.to, name)
+			}
+		}
+		s.seen.asked[askedKey{plan, relation}] = true
+	}
+}
+
+// ownNames returns what others of the same input may call a resource: its address first, and that without indexes.
+func (r *record) ownNames() []string {
+	names := []string{"#" + r.address}
+	if block := withoutIndexes(r.address); block != r.address {
+		names = append(names, "#"+block)
+	}
+	if !r.local && r.id != "" && r.ref.Part == nil {
+		names = append(append(names, r.id), r.aliases...)
+	}
+	return names
+}
+
 // leading returns those of some addresses of a plan whose type is one of these services.
 func (inv *Inventory) leading(addresses []string, to []demarc.ServiceID) []string {
 	var out []string

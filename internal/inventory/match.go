@@ -89,7 +89,10 @@ func (l *ledger) nameAll(plan *servicePlan, n *name, r *record) error {
 			continue
 		}
 		for _, reference := range r.refs[i].to {
-			if err == nil && reference != "#" {
+			if reference == "#" {
+				reference += anybody
+			}
+			if err == nil {
 				err = l.name(n, nameKey(plan, r.whole(reference)))
 			}
 		}
@@ -360,6 +363,8 @@ func (c *candidates) meant(inv *Inventory, a *ask) []name {
 		}
 		return c.out
 	case a.kind == askMachine || a.kind == askOwner || a.kind == askAccount:
+		return c.all
+	case a.address != "" && a.called == "#"+a.address: // whoever names this one means it
 		return c.all
 	case strings.HasPrefix(a.called, "#"):
 		return sameInstance(a.address, c.all)

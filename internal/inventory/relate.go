@@ -367,7 +367,24 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 	list := m.list[:0]
 	defer func() { m.list = list }()
 	var taken []string // of what answers for several references
+	own := []string(nil)
+	if slices.Contains(r.ref.Self, f.Via) {
+		own = r.ownNames()
+	}
 	for index, reference := range references.to {
+		if named := slices.Contains(own, reference); named || own != nil && reference == "#"+anybody {
+			answered := false
+			for k := range targets {
+				answered = answered || len(m.answered(f.Via, index, k)) > 0
+			}
+			if !answered {
+				continue // nobody answers for it by this name
+			}
+			if !named || reference != own[0] && strings.HasPrefix(reference, "#") {
+				unresolved++ // which of several is answered for is not known
+				continue
+			}
+		}
 		n := 0
 		for k, target := range targets {
 			found := m.answered(f.Via, index, k)

@@ -887,8 +887,13 @@ func (l *loader) types(s *Service, f *serviceFile) {
 	for _, ref := range s.Types {
 		ref.Named = ref.namings()
 		for _, f := range ref.Facts {
-			if slices.ContainsFunc(f.Path, func(a Alternative) bool { return a.String() == "@" }) {
+			if f.Path.itself() {
 				ref.Called = append(ref.Called, f.Fact)
+			}
+		}
+		for _, r := range ref.Refs {
+			if r.Path.itself() {
+				ref.Self = append(ref.Self, r.Relation)
 			}
 		}
 	}

@@ -64,6 +64,11 @@ func (a Alternative) Names() []string {
 	return out
 }
 
+// itself reports whether the path may lead to the name of the resource that it is a path of.
+func (p Path) itself() bool {
+	return slices.ContainsFunc(p, func(a Alternative) bool { return a.String() == "@" })
+}
+
 // Gathers reports whether the path may find more than one value.
 func (p Path) Gathers() bool {
 	for _, a := range p {

@@ -130,6 +130,7 @@ type TypeRef struct {
 	Refs     []RefPath  // where its relations lie
 	Named    []Naming   // facts that lie where a relation lies
 	Called   []int      // facts that have the name of the resource itself as value, where no other is known: path "@"
+	Self     []int      // relations that lead to the resource by its own names as well: path "@"
 	Pos      strictyaml.Pos
 }
 

@@ -386,6 +386,14 @@ func (r *Reader) arm(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document)
 	if !r.scan(plan, c, doc, doc.Body) {
 		return
 	}
+	if plan.raw(c, "properties") == nil && plan.text(c, "resourceGroup") != "" && lifted(doc.Body) {
+		// a row of a query has its type in small letters, and hardly a state of its own
+		typ := plan.text(c, "type")
+		doc.Summary = doc.Summary || plan.text(c, "provisioningState") == "" || typ == strings.ToLower(typ)
+		doc.Body = nest(nil, bytes.TrimSpace(doc.Body), 0, 0)
+		r.arm(plan, c, doc)
+		return
+	}
 	id, typ := plan.text(c, "id"), plan.text(c, "type")
 	if typ == "" {
 		typ = armType(id)

@@ -96,7 +96,7 @@ var envelopes = map[demarc.Dialect]struct {
 		tags: [][]string{{"Tags"}},
 	},
 	demarc.ARM: {
-		own:  [][]string{{"id"}, {"name"}, {"type"}, {"location"}, {"subscriptionId"}, {"properties", "provisioningState"}, {"properties"}, {"tags"}},
+		own:  [][]string{{"id"}, {"name"}, {"type"}, {"location"}, {"subscriptionId"}, {"resourceGroup"}, {"provisioningState"}, {"properties", "provisioningState"}, {"properties"}, {"tags"}},
 		tags: [][]string{{"tags"}},
 	},
 	demarc.CAI: {

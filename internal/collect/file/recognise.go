@@ -261,7 +261,18 @@ func recognise(sk sketch, env Envelopes) plan {
 		return plan{dialect: demarc.ARM}
 	}
 	if kind := str("kind"); strings.Contains(kind, "#") {
-		return plan{refuse: fmt.Sprintf("a Google API response of kind %s; demarc reads Cloud Asset Inventory exports: gcloud asset export --content-type=resource", kind)}
+		return plan{refuse: fmt.Sprintf("a Google API response of kind %s; %s", kind, exportOfGoogle)}
+	}
+	if why := printed(sk); why != "" {
+		return plan{refuse: why}
+	}
+	for _, at := range []string{"value[].", ""} {
+		if context := graphContext(sk, at); context != "" && (at == "" || str("value") == "[") {
+			if at == "" {
+				return plan{dialect: demarc.Graph, context: context}
+			}
+			return plan{dialect: demarc.Graph, context: context, members: map[string]member{"value": {each: true, envelope: "value[]"}}, more: sk.continued()}
+		}
 	}
 	if d := claimant(sk, env); d != "" {
 		return plan{dialect: d, members: claimed(sk, env, d), more: sk.continued()}
@@ -280,6 +291,47 @@ func recognise(sk sketch, env Envelopes) plan {
 	keys := sk.top()
 	shown := strings.Join(keys[:min(len(keys), 6)], ", ")
 	return plan{refuse: fmt.Sprintf("no document that demarc knows: its members are %s; expected an inventory, an API body, a template, a plan or a state", shown)}
+}
+
+const exportOfGoogle = "demarc reads Cloud Asset Inventory exports: gcloud asset export --content-type=resource"
+
+// printed says why what a client prints is refused: it is no body of the API, and nobody reads it. Empty for anything else.
+func printed(sk sketch) string {
+	switch {
+	case strings.Contains(sk["selfLink"], ".googleapis.com/"), strings.HasPrefix(sk["name"], "projects/"), strings.HasPrefix(sk["storage_url"], "gs://"):
+		return "what gcloud prints of a resource; " + exportOfGoogle
+	case strings.HasPrefix(strings.ToLower(sk["Id"]), "/subscriptions/"):
+		return "what Azure PowerShell prints; give what the Azure CLI prints, such as az vm list, or a result of Azure Resource Graph"
+	case sk.has("cloudName", "tenantId", "isDefault"):
+		return "a list of subscriptions; demarc reads what is in them: az graph query, or lists of the Azure CLI"
+	case sk.has("ID") && sk.any("Name", "Project", "Status"), sk.any("OS-EXT-STS:vm_state", "os-vol-tenant-attr:tenant_id"):
+		return "what the openstack client prints; demarc reads bodies of the API, such as that of GET /servers/detail"
+	case sk.any("VirtualMachines[].Self", "HostSystems[].Self", "Datastores[].Self"):
+		return "what an old govc prints; a newer one writes names in small letters, and those are read"
+	case sk.has("elements[].Object"), sk.has("elements[].Path"):
+		return "a list of paths by govc; give what govc vm.info -json, host.info -json and datastore.info -json print"
+	}
+	return ""
+}
+
+// graphContext names the collection of Microsoft Graph whose members a body has that does not name it itself, as SDKs and
+// the Azure CLI print it. at leads to a member.
+func graphContext(sk sketch, at string) string {
+	switch {
+	case sk.has(at+"id", at+"verifiedDomains"):
+		return "organization"
+	case sk.has(at+"id", at+"grantControls"):
+		return "policies"
+	case sk.has(at+"id", at+"userPrincipalName"):
+		return "users"
+	case sk.has(at+"id", at+"securityEnabled", at+"mailEnabled"):
+		return "groups"
+	case sk.has(at+"id", at+"appId", at+"servicePrincipalType"):
+		return "servicePrincipals"
+	case sk.has(at+"id", at+"appId", at+"signInAudience"):
+		return "applications"
+	}
+	return ""
 }
 
 var (

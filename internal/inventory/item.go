@@ -21,6 +21,7 @@ type Maker struct {
 	answers []answer
 	lists   map[int][]demarc.Value
 	list    []demarc.Value // scratch: what is drawn through a relation
+	taken   taken          // scratch: of what is drawn
 	texts   []byte         // scratch: what the Items of a batch are called
 	ends    []called
 }

@@ -348,12 +348,41 @@ func (m *Maker) readAnswers(text string, own *kept) {
 
 // answered returns what a reference leads to.
 func (m *Maker) answered(relation, index, to int) []string {
-	for i := range m.answers {
-		if a := &m.answers[i]; a.relation == relation && a.index == index && a.to == to {
-			return a.facts
-		}
+	at, ok := slices.BinarySearchFunc(m.answers, answer{relation: relation, index: index, to: to}, func(a, b answer) int {
+		return cmp.Or(cmp.Compare(a.relation, b.relation), cmp.Compare(a.index, b.index), cmp.Compare(a.to, b.to))
+	})
+	if !ok {
+		return nil
 	}
-	return nil
+	return m.answers[at].facts
+}
+
+// taken holds what was taken once.
+type taken struct {
+	few  []string
+	many map[string]bool
+}
+
+func (t *taken) reset() { t.few, t.many = t.few[:0], nil }
+
+// add reports whether something was not taken before.
+func (t *taken) add(s string) bool {
+	const few = 32
+	if t.many == nil {
+		if slices.Contains(t.few, s) {
+			return false
+		}
+		if t.few = append(t.few, s); len(t.few) > few {
+			t.many = map[string]bool{}
+			for _, s := range t.few {
+				t.many[s] = true
+			}
+		}
+		return true
+	}
+	before := t.many[s]
+	t.many[s] = true
+	return !before
 }
 
 // drawn returns a fact that is drawn through a relation.
@@ -366,7 +395,7 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 	only := demarc.Fact{}
 	list := m.list[:0]
 	defer func() { m.list = list }()
-	var taken []string // of what answers for several references
+	m.taken.reset() // of what answers for several references
 	own := []string(nil)
 	if slices.Contains(r.ref.Self, f.Via) {
 		own = r.ownNames()
@@ -394,11 +423,8 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 			}
 			n += len(found)
 			for _, facts := range found {
-				if target.answers {
-					if slices.Contains(taken, facts) {
-						continue
-					}
-					taken = append(taken, facts)
+				if target.answers && !m.taken.add(facts) {
+					continue
 				}
 				got := m.s.hops[key].fact(target, f.ViaFact, facts, r.row.arena)
 				switch {

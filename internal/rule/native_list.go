@@ -112,13 +112,16 @@ func isFact(e celast.Expr) bool {
 	return ok
 }
 
-// listing is a list: a fact or a field, what filter leaves of one and map makes of it, one behind another, and the texts
-// in which a policy is told. What it
+// listing is a list: a fact, a field or what is written out, what filter leaves of one and map makes of it, one behind another,
+// one of two, and the texts in which a policy is told. What it
 // returns beside is what its elements are.
 func (n *nativeCompiler) listing(e celast.Expr) (listing, typed) {
 	switch e.Kind() {
-	case celast.IdentKind, celast.SelectKind:
+	case celast.IdentKind, celast.SelectKind, celast.ListKind:
 		at, of := n.list(e)
+		if at == nil {
+			at, of = writtenOut(e)
+		}
 		if at == nil {
 			return nil, typed{}
 		}
@@ -146,6 +149,24 @@ func (n *nativeCompiler) listing(e celast.Expr) (listing, typed) {
 				}
 				return t
 			}, typed{Field: Field{Type: demarc.TypeString}}
+		}
+		if call.FunctionName() == operators.Conditional {
+			when := n.condition(call.Args()[0])
+			yes, of := n.listing(call.Args()[1])
+			no, too := n.listing(call.Args()[2])
+			if when == nil || yes == nil || no == nil || of.Type != too.Type || of.Type == demarc.TypeRecords {
+				return nil, typed{}
+			}
+			return func(f *frame) Truth {
+				switch t := when(f); t {
+				case True:
+					return yes(f)
+				case False:
+					return no(f)
+				default:
+					return t
+				}
+			}, of
 		}
 		if call.FunctionName() == operators.Add {
 			first, of := n.listing(call.Args()[0])

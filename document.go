@@ -72,8 +72,10 @@ const (
 // Incomplete reports whether a note of this kind means that something could not be read.
 func (k NoteKind) Incomplete() bool { return k == NoteRefused || k == NoteDenied }
 
-// Claim says that a dialect reads a member of API bodies, if what is in it has another member; Has may be empty.
+// Claim says that a dialect reads a member of API bodies, if what is in it has another member, or whole bodies that
+// have a member, if it is a certain text; Has and Text may be empty.
 type Claim struct {
 	Dialect Dialect
 	Has     string
+	Text    string
 }

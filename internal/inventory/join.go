@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/rulebook"
@@ -148,7 +151,7 @@ func (s *settler) joinParts() error {
 		}
 		number++
 	}
-	return cmp.Or(in.Err(), merge.Err())
+	return cmp.Or(in.Err(), merge.Err(), s.implyAbsent())
 }
 
 // askForWholes asks for what each part belongs to.
@@ -188,6 +191,9 @@ func (s *settler) attach(p *record, wholes []uint64) error {
 			return s.implied(at, first{source: p.source})
 		}
 	}
+	if len(wholes) == 0 && s.namesAbsent(p) {
+		return nil
+	}
 	if len(wholes) == 0 {
 		s.note(demarc.NoteNotAttached, p.pos, "%s: the %s that it is part of was not found", cmp.Or(p.address, p.typ), p.service.ID)
 		s.loose[looseParts{p.inputKey(), p.service, p.ref}] = true
@@ -196,6 +202,74 @@ func (s *settler) attach(p *record, wholes []uint64) error {
 	s.out.Parts++
 	for _, ordinal := range wholes {
 		if err := s.attached.Add(s.encoder.append(append(binary.BigEndian.AppendUint64(nil, ordinal), attachedPart), p, kindRead)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// absentWhole is a resource that a body names by its ARN, which tells of one setting of it alone.
+type absentWhole struct {
+	service *rulebook.Service
+	by      first // of the parts that name it
+	named   string
+	done    bool
+}
+
+// namesAbsent reports whether a part says by an ARN what it is of: that is there then, whatever else is not known of it.
+func (s *settler) namesAbsent(p *record) bool {
+	if p.ref.Dialect != demarc.AWSAPI {
+		return false
+	}
+	for _, by := range p.by.to {
+		arn := strings.TrimSuffix(by, ":$LATEST")
+		if !strings.HasPrefix(arn, "arn:") || strings.Count(arn, ":") > 6 || arnParts(arn).account == "" {
+			continue // no ARN, or one of a version
+		}
+		at := first{source: p.source, rank: p.rank, captured: p.captured, sequence: p.sequence}
+		have, ok := s.absent[arn]
+		switch {
+		case have.done:
+			continue
+		case !ok:
+			arn = strings.Clone(arn)
+		case !at.before(&have.by):
+			return true
+		}
+		if s.absent == nil {
+			s.absent = map[string]absentWhole{}
+		}
+		s.absent[arn] = absentWhole{service: p.service, by: at, named: strings.Clone(by)}
+		return true
+	}
+	return false
+}
+
+// implyAbsent adds the records of what parts name and was not delivered.
+func (s *settler) implyAbsent() error {
+	for _, arn := range slices.Sorted(maps.Keys(s.absent)) {
+		w := s.absent[arn]
+		if w.done {
+			continue
+		}
+		w.done, s.again = true, true
+		s.absent[arn] = w
+		at := arnParts(arn)
+		r := record{
+			ref: s.inv.impliedRef(w.service), service: w.service, typ: string(w.service.ID), id: arn, aliases: []string{w.named},
+			name: arn[strings.LastIndexAny(arn, ":/")+1:], provider: w.service.Provider, account: at.account, region: at.region,
+			source: w.by.source, implied: true, rank: rankTemplate, pos: demarc.Position{Offset: -1},
+		}
+		for _, ref := range w.service.Types {
+			if ref.Dialect == demarc.AWSAPI && ref.Part == nil {
+				r.typ = ref.Type
+				break
+			}
+		}
+		s.inv.sources.add(r.source, "")
+		r.row.reset(s.inv.service(w.service).columns)
+		r.makeRefs(len(w.service.Relations))
+		if err := s.inv.records.Add(s.encoder.append(nil, &r, kindImplied)); err != nil {
 			return err
 		}
 	}

@@ -67,6 +67,7 @@ type settler struct {
 	dropped  int  // resources that have become part of another
 	clusters clusters
 	loose    map[looseParts]bool
+	absent   map[string]absentWhole      // what parts are of by their ARN and was not delivered, by that
 	targets  map[askedKey][]*servicePlan // where a relation leads that is asked for, nil for a service of which there is nothing
 	hops     map[askedKey]*hop           // with which others a relation is followed
 	named    map[*servicePlan]bool       // the services whose resources are asked for by name while records are gathered

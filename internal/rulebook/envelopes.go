@@ -10,12 +10,12 @@ import (
 // EnvelopeIndex tells which members of API bodies the catalog reads, for the source that recognises documents.
 type EnvelopeIndex struct {
 	members map[string][]demarc.Claim
-	whole   map[string][]demarc.Dialect
+	whole   map[string][]demarc.Claim
 }
 
 // EnvelopeIndex builds the index of the catalog's envelopes.
 func (b *Rulebook) EnvelopeIndex() *EnvelopeIndex {
-	x := &EnvelopeIndex{members: map[string][]demarc.Claim{}, whole: map[string][]demarc.Dialect{}}
+	x := &EnvelopeIndex{members: map[string][]demarc.Claim{}, whole: map[string][]demarc.Claim{}}
 	for _, d := range []demarc.Dialect{demarc.AWSAPI, demarc.OpenStack, demarc.VSphere, demarc.Graph} {
 		for _, p := range b.Places(d) {
 			switch {
@@ -29,8 +29,9 @@ func (b *Rulebook) EnvelopeIndex() *EnvelopeIndex {
 					x.members[key] = append(x.members[key], claim)
 				}
 			case p.Has != "" && len(p.Envelope) == 0:
-				if member, _ := p.Asks(); !slices.Contains(x.whole[member], d) {
-					x.whole[member] = append(x.whole[member], d)
+				member, text := p.Asks()
+				if claim := (demarc.Claim{Dialect: d, Text: text}); !slices.Contains(x.whole[member], claim) {
+					x.whole[member] = append(x.whole[member], claim)
 				}
 			}
 		}
@@ -41,5 +42,5 @@ func (b *Rulebook) EnvelopeIndex() *EnvelopeIndex {
 // Member returns who reads a top-level member of that name. Case counts.
 func (x *EnvelopeIndex) Member(key string) []demarc.Claim { return x.members[key] }
 
-// Whole returns the dialects that read a whole body which has that member.
-func (x *EnvelopeIndex) Whole(key string) []demarc.Dialect { return x.whole[key] }
+// Whole returns who reads a whole body which has that member. Case counts.
+func (x *EnvelopeIndex) Whole(key string) []demarc.Claim { return x.whole[key] }

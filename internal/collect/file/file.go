@@ -47,7 +47,7 @@ type Envelopes interface {
 	// Member returns who reads a top-level member of that name.
 	Member(key string) []demarc.Claim
 	// Whole returns the dialects that read a whole body with a top-level member of that name.
-	Whole(key string) []demarc.Dialect
+	Whole(key string) []demarc.Claim
 }
 
 // Input is one file to read.

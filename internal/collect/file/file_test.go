@@ -40,11 +40,15 @@ func (envelopes) Member(key string) []demarc.Claim {
 	}
 }
 
-func (envelopes) Whole(key string) []demarc.Dialect {
-	if key == "KeyMetadata" {
-		return []demarc.Dialect{demarc.AWSAPI}
+func (envelopes) Whole(key string) []demarc.Claim {
+	switch key {
+	case "KeyMetadata", "BrokerArn":
+		return []demarc.Claim{{Dialect: demarc.AWSAPI}}
+	case "State":
+		return []demarc.Claim{{Dialect: demarc.AWSAPI, Text: "unblocked"}}
+	default:
+		return nil
 	}
-	return nil
 }
 
 // sink keeps what it is given, as lines.
@@ -121,6 +125,14 @@ func TestText(t *testing.T) {
 		},
 		{"an array of pages", `[{"servers":[{"id":"1"}]},{"servers":[{"id":"2"}]}]`, []string{`openstack {"id":"1"} in servers[]`, `openstack {"id":"2"} in servers[]`}},
 		{"pages behind each other", `{"Reservations":[{"a":1}]}{"Reservations":[{"a":2}],"NextToken":"x"}`, []string{`awsapi {"a":1} in Reservations[]`, `awsapi {"a":2} in Reservations[]`}},
+		{"a body with members called like lists of others", `{"BrokerArn":"a","DBInstances":["x"],"servers":[{"id":"1"}]}`, []string{`awsapi {"BrokerArn":"a","DBInstances":["x"],"servers":[{"id":"1"}]}`}},
+		{"a list beside a text that is not meant", `{"State":"open","servers":[{"id":"1"}]}`, []string{`openstack {"id":"1"} in servers[]`}},
+		{"items of several accounts", `{"BaseConfigurationItems":[` + item + `],"UnprocessedResourceIdentifiers":[]}`, []string{"awsconfig " + item}},
+		{"an item of another account", `{"ConfigurationItem":` + item + `}`, []string{"awsconfig " + item}},
+		{"an event", `{"detail-type":"Config Configuration Item Change","detail":{"configurationItem":` + item + `}}`, []string{"awsconfig " + item}},
+		{"a notification", `{"TopicArn":"t","Message":"{\"configurationItem\":{\"resourceType\":\"x\",\"configuration\":{}}}"}`, []string{`awsconfig {"resourceType":"x","configuration":{}}`}},
+		{"a template of a stack", `{"TemplateBody":{"AWSTemplateFormatVersion":"2010-09-09"},"StagesAvailable":[]}`, []string{`cloudformation form 1 {"AWSTemplateFormatVersion":"2010-09-09"}`}},
+		{"a template of a stack, in YAML", `{"StagesAvailable":[],"TemplateBody":"AWSTemplateFormatVersion: a\nResources: {A: {Type: B::C}}\n"}`, []string{`cloudformation form 1 {"AWSTemplateFormatVersion":"a","Resources":{"A":{"Type":"B::C"}}}`}},
 		{"a single body", `{"KeyMetadata":{"KeyId":"k"}}`, []string{`awsapi {"KeyMetadata":{"KeyId":"k"}}`}},
 		{"a list of Kubernetes", `{"apiVersion":"apps/v1","kind":"DeploymentList","items":[{"metadata":{}}]}`, []string{`kubernetes {"metadata":{}} of apps/Deployment`}},
 		{"a log line before a plan", "[command]/bin/terraform show -json\n" + `{"format_version":"1.2","resource_changes":[` + change + `]}`, []string{"terraform form 2 " + change}},

@@ -332,6 +332,28 @@ func (f *framer) inMemory(raw []byte, offset int64) error {
 	return err
 }
 
+// quoted takes what a string holds.
+func (f *framer) quoted(raw []byte, offset int64) error {
+	text, is := jscan.IsString(raw)
+	inner := bytes.TrimSpace([]byte(text))
+	switch {
+	case !is || len(inner) == 0:
+		return nil
+	case inner[0] == '{' && jscan.Valid(inner) == nil:
+		return f.inMemory(inner, offset)
+	case f.depth > maxWrapped:
+		f.refuseAt(f.base, fmt.Sprintf("expected at most %d arrays or recordings within each other", maxWrapped))
+		return nil
+	}
+	line := f.line
+	f.depth++
+	defer func() {
+		f.line = line
+		f.depth--
+	}()
+	return f.yaml(bufio.NewReader(bytes.NewReader(inner)))
+}
+
 // object goes through a top-level object by its plan.
 func (f *framer) object(d *jscan.Decoder, p *plan) error {
 	if f.s.Prior {
@@ -408,10 +430,8 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 				return verr
 			case ok && m.recorded:
 				err = f.inMemory(raw, offset)
-			case ok && m.form == demarc.FormJSONString && key == "invokingEvent":
-				if inner, is := jscan.IsString(raw); is && jscan.Valid([]byte(inner)) == nil {
-					err = f.inMemory([]byte(inner), offset)
-				}
+			case ok && m.quoted:
+				err = f.quoted(raw, offset)
 			case ok && !jscan.IsNull(raw):
 				err = f.emit(p, m, raw, offset)
 			}

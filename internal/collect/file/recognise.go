@@ -168,6 +168,7 @@ type member struct {
 	modules  bool // it is a tree of Terraform modules
 	prior    bool // what was there before a plan is taken of it
 	recorded bool // it is a body that a tool recorded, to be recognised for itself
+	quoted   bool // it is such a body in a string, of JSON or YAML
 	envelope string
 }
 
@@ -202,10 +203,20 @@ func recognise(sk sketch, env Envelopes) plan {
 		return plan{dialect: demarc.Terraform, members: map[string]member{"resources": {form: demarc.FormRawState, each: true}}}
 	case sk.any("configurationItems", "configurationItem", "configurationItemDiff"):
 		return plan{dialect: demarc.AWSConfig, sure: sk.has("fileVersion"), members: map[string]member{"configurationItems": {each: true}, "configurationItem": {}}}
-	case sk.has("baseConfigurationItems"):
-		return plan{dialect: demarc.AWSConfig, members: map[string]member{"baseConfigurationItems": {each: true}}}
+	case sk.any("baseConfigurationItems", "BaseConfigurationItems", "ConfigurationItem.resourceType"):
+		return plan{dialect: demarc.AWSConfig, members: map[string]member{
+			"baseConfigurationItems": {each: true}, "BaseConfigurationItems": {each: true}, "ConfigurationItem": {},
+		}}
 	case str("invokingEvent") == `"{`:
-		return plan{dialect: demarc.AWSConfig, members: map[string]member{"invokingEvent": {form: demarc.FormJSONString}}}
+		return plan{dialect: demarc.AWSConfig, members: map[string]member{"invokingEvent": {quoted: true}}}
+	case sk.has("detail-type", "detail.configurationItem"): // an event
+		return plan{members: map[string]member{"detail": {recorded: true}}}
+	case str("Message") == `"{` && sk.has("TopicArn"): // a notification
+		return plan{members: map[string]member{"Message": {quoted: true}}}
+	case sk.has("TemplateBody", "StagesAvailable") && str("TemplateBody") == "{":
+		return plan{members: map[string]member{"TemplateBody": {recorded: true}}}
+	case sk.has("TemplateBody", "StagesAvailable"):
+		return plan{members: map[string]member{"TemplateBody": {quoted: true}}}
 	case sk.has("resourceType") && sk.any("configuration", "configurationItemStatus", "awsAccountId", "configurationItemCaptureTime", "supplementaryConfiguration"):
 		return plan{dialect: demarc.AWSConfig}
 	case str("Results[]") == `"{`:
@@ -274,13 +285,14 @@ func recognise(sk sketch, env Envelopes) plan {
 			return plan{dialect: demarc.Graph, context: context, members: map[string]member{"value": {each: true, envelope: "value[]"}}, more: sk.continued()}
 		}
 	}
+	if d := wholeOf(sk, env, true); d != "" { // what a resource is made of may be called like a list of others
+		return plan{dialect: d}
+	}
 	if d := claimant(sk, env); d != "" {
 		return plan{dialect: d, members: claimed(sk, env, d), more: sk.continued()}
 	}
-	for _, key := range sk.top() {
-		for _, d := range env.Whole(key) {
-			return plan{dialect: d}
-		}
+	if d := wholeOf(sk, env, false); d != "" {
+		return plan{dialect: d}
 	}
 	switch {
 	case sk.has("error") && sk.any("error.code", "error.message"), sk.has("Error") && sk.any("Error.Code"):
@@ -351,6 +363,19 @@ func errorBody(code, message string) plan {
 	}
 	p.denied = fmt.Sprintf("an error body, %s: %s could not be read", code, p.context)
 	return p
+}
+
+// wholeOf returns the dialect that reads a body as one resource: because of a member that it has, and if it is strict
+// because of its text too where one is asked for.
+func wholeOf(sk sketch, env Envelopes, strict bool) demarc.Dialect {
+	for _, key := range sk.top() {
+		for _, c := range env.Whole(key) {
+			if !strict || c.Text == "" && sk[key] != "null" || c.Text != "" && c.Text == sk[key] {
+				return c.Dialect
+			}
+		}
+	}
+	return ""
 }
 
 // claimant returns the dialect that reads a body: the first whose claim on a member is borne out by what is in it, else

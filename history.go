@@ -180,7 +180,7 @@ type MoveGroup struct {
 	From      Holder       `json:"from"`
 	To        Holder       `json:"to"`
 	ToUs      bool         `json:"to_us"`
-	Setting   string       `json:"setting,omitempty"` // "auto_minor_upgrade: true → false"
+	Setting   string       `json:"setting,omitempty"` // "minor_upgrades: true → false"
 	Because   string       `json:"because"`
 	Rule      string       `json:"rule,omitempty"` // what made the difference: "line:minor-upgrades-off", or "no longer line:..."
 	URL       string       `json:"source,omitempty"`

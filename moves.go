@@ -19,7 +19,7 @@ func (h Holder) Share() int {
 	}
 }
 
-// String is the change as a person reads it: "auto_minor_upgrade: true → false".
+// String is the change as a person reads it: "minor_upgrades: true → false".
 func (c Change) String() string {
 	return fmt.Sprintf("%s: %s → %s", c.Fact, c.Old.text(), c.New.text())
 }

@@ -216,6 +216,8 @@ type absentWhole struct {
 	done    bool
 }
 
+const maxAbsent = 1 << 16 // resources; parts of further ones are told as not attached
+
 // namesAbsent reports whether a part says by an ARN what it is of: that is there then, whatever else is not known of it.
 func (s *settler) namesAbsent(p *record) bool {
 	if p.ref.Dialect != demarc.AWSAPI {
@@ -229,7 +231,7 @@ func (s *settler) namesAbsent(p *record) bool {
 		at := first{source: p.source, rank: p.rank, captured: p.captured, sequence: p.sequence}
 		have, ok := s.absent[arn]
 		switch {
-		case have.done:
+		case have.done, !ok && len(s.absent) == maxAbsent:
 			continue
 		case !ok:
 			arn = strings.Clone(arn)

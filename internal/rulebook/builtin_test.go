@@ -51,6 +51,11 @@ func TestDecodedWhenAskedFor(t *testing.T) {
 			}
 		})
 	}
+	group.Go(func() { // while archetypes are decoded for those
+		if s := book.Unclassified("aws"); s == nil || len(book.Archetypes()) != len(whole.Archetypes()) {
+			t.Errorf("what is not in the catalog is %v", s)
+		}
+	})
 	group.Wait()
 	for _, d := range demarc.Dialects {
 		got, want := book.Places(d), whole.Places(d)

@@ -190,7 +190,11 @@ func (l *loader) read(system fs.FS, layer int) []serviceFile {
 		},
 		providers: func(name string) { l.providers(system, name) },
 		ignored:   func(name string) { l.ignored(system, name) },
-		archetype: func(name string) { l.readArchetype(system, name, layer) },
+		archetype: func(name string) {
+			if a := l.readArchetype(system, name, layer); a != nil {
+				l.book.archetypes[a.ID] = shelved(a, layer)
+			}
+		},
 		lifecycle: func(name string) {
 			if table := l.readLifecycle(system, name); table != nil {
 				l.book.lifecycles[table.ID] = func() *Lifecycle { return table }
@@ -376,7 +380,6 @@ func (l *loader) readArchetype(system fs.FS, name string, layer int) *Archetype 
 			l.fault(f.Pos, "archetype %s has no row for %s", a.ID, demarc.Duties[i])
 		}
 	}
-	l.book.archetypes[a.ID] = shelved(a, layer)
 	return a
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/demarc/demarc/internal/rule"
@@ -22,6 +23,8 @@ type Lifecycle struct {
 	Source   *Source // whose day of reading is that of the whole table
 	Releases []Release
 	Pos      strictyaml.Pos
+
+	asked atomic.Bool
 }
 
 // Release is a version, or a line of versions, of a Lifecycle. A day that is zero has not been announced.
@@ -45,6 +48,9 @@ const lifecycleAge = 90 * 24 * time.Hour
 
 // Stale reports whether the provider's page was read so long before asOf that it should be read again.
 func (l *Lifecycle) Stale(asOf time.Time) bool { return asOf.Sub(l.Source.Read) > lifecycleAge }
+
+// Asked reports whether an expression has looked a version up in it: otherwise its age matters to nobody.
+func (l *Lifecycle) Asked() bool { return l.asked.Load() }
 
 // Find returns the release that a version belongs to: the one of its name, or the longest of which it is a further part, such
 // as 8.0 for 8.0.mysql_aurora.3.04.0. It is nil for none.
@@ -93,6 +99,7 @@ func (b *Rulebook) Support(table, version string, asOf time.Time) (string, error
 	if l == nil {
 		return "", fmt.Errorf("there is no lifecycle %q", table)
 	}
+	l.asked.Store(true)
 	r := l.Find(version)
 	if r == nil {
 		return "", &rule.UnlistedError{Table: table, Version: strings.Clone(version)}

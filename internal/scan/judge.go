@@ -75,7 +75,7 @@ func (r *Result) stale() {
 	told := map[string]bool{}
 	for _, svc := range r.settled.Services() {
 		for _, table := range svc.Lifecycles() {
-			if told[table.ID] || !table.Stale(r.asOf) {
+			if told[table.ID] || !table.Asked() || !table.Stale(r.asOf) {
 				continue
 			}
 			told[table.ID] = true

@@ -216,8 +216,7 @@ func (s *seen) merge(o *seen) {
 		s.project(number, id)
 	}
 	if s.instances += o.instances; s.instances > maxInstances {
-		s.made = nil
-		return
+		s.made, o.made = nil, nil
 	}
 	for input, blocks := range o.made {
 		if s.made[input] == nil {

@@ -222,7 +222,8 @@ func hasWhat(p *rulebook.Place, raw []byte, fold bool) bool {
 	if v == nil || text == "" {
 		return v != nil
 	}
-	return len(v) > 1 && v[0] == '"' && string(jscan.Unquote(v[1:len(v)-1])) == text
+	got, ok := textOf(v)
+	return ok && got == text
 }
 
 var zoneName = regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-\d+)(?:[a-z]|-)`)

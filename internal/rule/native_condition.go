@@ -163,6 +163,11 @@ func (n *nativeCompiler) choice(args []celast.Expr) condition {
 	if when == nil || yes == nil || no == nil {
 		return nil
 	}
+	return either(when, yes, no)
+}
+
+// either is one of two conditions, or of two lists.
+func either[F ~func(*frame) Truth](when condition, yes, no F) F {
 	return func(f *frame) Truth {
 		switch t := when(f); t {
 		case True:

@@ -157,16 +157,7 @@ func (n *nativeCompiler) listing(e celast.Expr) (listing, typed) {
 			if when == nil || yes == nil || no == nil || of.Type != too.Type || of.Type == demarc.TypeRecords {
 				return nil, typed{}
 			}
-			return func(f *frame) Truth {
-				switch t := when(f); t {
-				case True:
-					return yes(f)
-				case False:
-					return no(f)
-				default:
-					return t
-				}
-			}, of
+			return either(when, yes, no), of
 		}
 		if call.FunctionName() == operators.Add {
 			first, of := n.listing(call.Args()[0])

@@ -45,6 +45,9 @@ func NewWithMemory(resolver *responsibility.Resolver, est *estate.Estate, asOf t
 // Notes tells the declarations of the estate that were about nothing, and the expressions that failed on some facts.
 func (a *Assessor) Notes() []demarc.Note { return a.resolver.Notes() }
 
+// Lifecycles returns the tables that versions have been looked up in.
+func (a *Assessor) Lifecycles() []string { return a.resolver.Lifecycles() }
+
 // Worker resolves and judges resources. It is for one goroutine.
 //
 // Each part of an answer is looked up by what it can depend on and by no more, so that as many resources as can be share

@@ -79,13 +79,13 @@ type Profile struct {
 
 // Resolver resolves the cases of one run. It is safe for concurrent use.
 type Resolver struct {
-	book     *rulebook.Rulebook
-	est      *estate.Estate
-	asOf     time.Time
-	memory   int
-	failures rulebook.Failures
-	kinds    map[demarc.Party]demarc.PartyKind
-	bound    []atomic.Bool // which bindings were about some resource
+	book    *rulebook.Rulebook
+	est     *estate.Estate
+	asOf    time.Time
+	memory  int
+	remarks rulebook.Remarks
+	kinds   map[demarc.Party]demarc.PartyKind
+	bound   []atomic.Bool // which bindings were about some resource
 
 	mu       sync.Mutex
 	took     []bool // which engagements took some duty
@@ -139,7 +139,7 @@ func NewWithMemory(book *rulebook.Rulebook, est *estate.Estate, asOf time.Time, 
 
 // Cases returns a Cases for one goroutine.
 func (r *Resolver) Cases() *Cases {
-	return &Cases{r, rulebook.NewEvaluator(r.asOf, &r.failures, r.memory), estate.NewSelector(r.est, r.asOf, r.bound, r.memory), map[profileKey]*Profile{}}
+	return &Cases{r, rulebook.NewEvaluator(r.asOf, &r.remarks, r.memory), estate.NewSelector(r.est, r.asOf, r.bound, r.memory), map[profileKey]*Profile{}}
 }
 
 // Kind returns what a party is to the organization.
@@ -154,7 +154,7 @@ func (r *Resolver) Kind(p demarc.Party) demarc.PartyKind {
 func (r *Resolver) Notes() []demarc.Note {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := r.failures.Notes()
+	out := r.remarks.Notes()
 	for i := range r.est.Bindings {
 		if b := &r.est.Bindings[i]; !r.bound[i].Load() {
 			out = append(out, demarc.Note{Kind: demarc.NoteEstate, Pos: at(b.Pos.File, b.Pos.Line, b.Pos.Column), Message: "this binding matches no resource"})
@@ -168,6 +168,9 @@ func (r *Resolver) Notes() []demarc.Note {
 	slices.SortFunc(out, func(a, b demarc.Note) int { return strings.Compare(a.Message, b.Message) })
 	return out
 }
+
+// Lifecycles returns the tables that lines and checks have looked versions up in.
+func (r *Resolver) Lifecycles() []string { return r.remarks.Lifecycles() }
 
 func at(file string, line, column int) demarc.Position {
 	return demarc.Position{Input: file, Offset: -1, Line: line, Column: column}

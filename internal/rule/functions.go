@@ -242,14 +242,14 @@ func (e *UnlistedError) Error() string {
 }
 
 // support is bound to the as-of date of an evaluation as well.
-func support(l Lifecycles, asOf time.Time) functions.LateBoundOp {
-	return func(_ string, args ...ref.Val) ref.Val {
-		state, err := l.Support(string(args[0].(types.String)), string(args[1].(types.String)), asOf)
-		if err != nil {
-			return types.WrapErr(err)
-		}
-		return types.String(state)
+func (e *evaluation) support(_ string, args ...ref.Val) ref.Val {
+	table, version := string(args[0].(types.String)), string(args[1].(types.String))
+	e.tables = append(e.tables, table)
+	state, err := e.atom.lifecycles.Support(table, version, e.asOf)
+	if err != nil {
+		return types.WrapErr(err)
 	}
+	return types.String(state)
 }
 
 func lowerASCII(s string) string {

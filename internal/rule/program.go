@@ -72,6 +72,8 @@ type Result struct {
 	Missing []string     // the facts that made it unknown, sorted
 	Err     error        // what failed while it was evaluated, such as a policy that is no JSON; the Value is unknown then
 	// Where Err is an *UnlistedError, Missing has the facts that hold the version.
+
+	Tables []string // of an Atom: the lifecycles that versions were looked up in
 }
 
 // Known reports whether the expression has a value.
@@ -248,7 +250,7 @@ func (p *Program) Failure(err error) error {
 func (a *Atom) Facts() []string { return a.names }
 
 // Eval evaluates the atom, as Program.Eval does.
-func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
+func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) (r Result) {
 	if a.native != nil {
 		if r, t := a.evalNative(facts, asOf); t != Failed {
 			return r
@@ -257,7 +259,10 @@ func (a *Atom) Eval(facts []demarc.Fact, asOf time.Time) Result {
 	e := evaluations.Get().(*evaluation)
 	e.atom, e.facts, e.asOf = a, facts, asOf
 	e.values = slices.Grow(e.values[:0], len(a.vars))[:len(a.vars)]
-	defer e.release()
+	defer func() {
+		r.Tables = e.tables
+		e.release()
+	}()
 
 	// CEL knows unknowns itself: a variable may resolve to a types.Unknown, wherever it is used. The other way,
 	// cel.PartialVars with a pattern per unknown fact, makes every variable's lookup match the patterns, and cannot
@@ -312,6 +317,7 @@ type evaluation struct {
 	facts  []demarc.Fact
 	asOf   time.Time
 	values []ref.Val // of the variables, each made when it is first read
+	tables []string  // that were looked up in
 }
 
 var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
@@ -345,7 +351,7 @@ func (e *evaluation) ResolveFunction(name string) (functions.LateBoundOp, bool) 
 	case "ageDays":
 		return ageDays(e.asOf), true
 	case supportOf:
-		return support(e.atom.lifecycles, e.asOf), true
+		return e.support, true
 	default:
 		return nil, false
 	}

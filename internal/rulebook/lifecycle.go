@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/demarc/demarc/internal/rule"
@@ -23,8 +22,6 @@ type Lifecycle struct {
 	Source   *Source // whose day of reading is that of the whole table
 	Releases []Release
 	Pos      strictyaml.Pos
-
-	asked atomic.Bool
 }
 
 // Release is a version, or a line of versions, of a Lifecycle. A day that is zero has not been announced.
@@ -48,9 +45,6 @@ const lifecycleAge = 90 * 24 * time.Hour
 
 // Stale reports whether the provider's page was read so long before asOf that it should be read again.
 func (l *Lifecycle) Stale(asOf time.Time) bool { return asOf.Sub(l.Source.Read) > lifecycleAge }
-
-// Asked reports whether an expression has looked a version up in it: otherwise its age matters to nobody.
-func (l *Lifecycle) Asked() bool { return l.asked.Load() }
 
 // Find returns the release that a version belongs to: the one of its name, or the longest of which it is a further part, such
 // as 8.0 for 8.0.mysql_aurora.3.04.0. It is nil for none.
@@ -99,7 +93,6 @@ func (b *Rulebook) Support(table, version string, asOf time.Time) (string, error
 	if l == nil {
 		return "", fmt.Errorf("there is no lifecycle %q", table)
 	}
-	l.asked.Store(true)
 	r := l.Find(version)
 	if r == nil {
 		return "", &rule.UnlistedError{Table: table, Version: strings.Clone(version)}
@@ -107,33 +100,15 @@ func (b *Rulebook) Support(table, version string, asOf time.Time) (string, error
 	return r.State(asOf), nil
 }
 
-// Lifecycles returns the tables that expressions of the service look versions up in, sorted by id. The service must have
-// been compiled.
-func (s *Service) Lifecycles() []*Lifecycle {
+// Lifecycles returns the tables that derived facts of the service look versions up in. The service must have been compiled.
+func (s *Service) Lifecycles() []string {
 	var ids []string
-	add := func(c *Condition) {
-		if c != nil && c.prog != nil {
+	for i := range s.Facts {
+		if c := s.Facts[i].Derive; c != nil && c.prog != nil {
 			ids = append(ids, c.prog.Tables()...)
 		}
 	}
-	for i := range s.Facts {
-		add(s.Facts[i].Derive)
-	}
-	for _, line := range s.Lines {
-		add(line.When)
-	}
-	for _, c := range s.Checks {
-		add(c.Pass)
-		add(c.Applies)
-	}
-	slices.Sort(ids)
-	var out []*Lifecycle
-	for _, id := range slices.Compact(ids) {
-		if l := s.book.Lifecycle(id); l != nil {
-			out = append(out, l)
-		}
-	}
-	return out
+	return ids
 }
 
 type lifecycleFile struct {

@@ -3,6 +3,7 @@ package rulebook
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -39,13 +40,13 @@ const Unnumbered = math.MaxUint32
 // fact. Of that fact it sees no more than its class: what the atoms that read it come to, which is remembered by the
 // number of the fact. What all conditions come to is remembered by the classes of all facts. It is for one goroutine.
 type Evaluator struct {
-	asOf     time.Time
-	failures *Failures
-	memory   int    // bytes for what is found by more than a number
-	size     int    // bytes that this takes now, about
-	met      uint32 // lines and checks so far
-	of       map[*Service]*remembered
-	key      []byte
+	asOf    time.Time
+	remarks *Remarks
+	memory  int    // bytes for what is found by more than a number
+	size    int    // bytes that this takes now, about
+	met     uint32 // lines and checks so far
+	of      map[*Service]*remembered
+	key     []byte
 
 	facts   []demarc.Fact // that are evaluated
 	truths  []rule.Truth  // of the atoms of one
@@ -82,7 +83,8 @@ type values struct {
 type class struct {
 	truths   []rule.Truth // by atom; of a joint atom what it comes to, and what it comes to whatever is presumed
 	presumed bool
-	missing  []int // the facts that made a joint atom unknown
+	missing  []int    // the facts that made a joint atom unknown
+	tables   []string // the lifecycles that versions were looked up in
 }
 
 const (
@@ -92,8 +94,8 @@ const (
 
 // NewEvaluator returns an Evaluator for one as-of date that remembers some bytes of Settings. What it remembers for the
 // numbers of facts, two bytes each, comes on top, and is little beside the facts themselves.
-func NewEvaluator(asOf time.Time, failures *Failures, memory int) *Evaluator {
-	return &Evaluator{asOf: asOf, failures: failures, memory: memory, of: map[*Service]*remembered{}}
+func NewEvaluator(asOf time.Time, remarks *Remarks, memory int) *Evaluator {
+	return &Evaluator{asOf: asOf, remarks: remarks, memory: memory, of: map[*Service]*remembered{}}
 }
 
 // Settings evaluates the lines and checks of a service. The error holds the mistakes in its expressions.
@@ -143,7 +145,8 @@ func (e *Evaluator) class(s *Service, r *remembered, k int, facts Interned) uint
 	for _, a := range f.atoms {
 		result := a.Eval(e.facts, e.asOf)
 		c.truths = append(c.truths, result.Truth())
-		e.failures.add(a, result.Err)
+		c.tables = append(c.tables, result.Tables...)
+		e.remarks.add(a, result.Err)
 	}
 	e.truths = c.truths
 	number := r.number(v, c)
@@ -174,13 +177,13 @@ func (e *Evaluator) jointClass(s *Service, r *remembered, k int, facts Interned)
 		e.facts = append(e.facts, facts.At(at))
 	}
 	result := j.atom.Eval(e.facts, e.asOf)
-	e.failures.add(j.atom, result.Err)
+	e.remarks.add(j.atom, result.Err)
 	truth, sure := result.Truth(), result.Truth()
 	if slices.ContainsFunc(e.facts, func(f demarc.Fact) bool { return f.Origin == demarc.Presumed }) {
 		without := j.atom.Eval(unpresumed(e.facts), e.asOf)
 		sure = without.Truth()
 	}
-	c := class{truths: append(e.truths[:0], truth, sure), missing: e.missing[:0]}
+	c := class{truths: append(e.truths[:0], truth, sure), missing: e.missing[:0], tables: result.Tables}
 	for _, name := range result.Missing {
 		c.missing = append(c.missing, s.FactIndex(name))
 	}
@@ -207,6 +210,9 @@ func (r *remembered) number(v *values, c class) uint16 {
 	}
 	for _, i := range c.missing {
 		key = binary.LittleEndian.AppendUint16(key, uint16(i))
+	}
+	for _, table := range c.tables {
+		key = append(append(key, 0), table...)
 	}
 	n, ok := v.same[string(key)]
 	if !ok {
@@ -333,6 +339,11 @@ func (e *Evaluator) condition(c *plannedCondition, p *plan, at func(int) *class)
 			presumed = append(presumed, i)
 		}
 	}
+	for _, table := range c.prog.Tables() {
+		if slices.ContainsFunc(c.atoms, func(a plannedAtom) bool { return slices.Contains(at(a.at).tables, table) }) {
+			e.remarks.looked(table)
+		}
+	}
 	t := c.formula.Eval(truth)
 	if t == rule.True || t == rule.False {
 		if presumed == nil || c.formula.Eval(func(i int) rule.Truth { return sure(c.atoms[i], p, at) }) == t {
@@ -349,7 +360,7 @@ func (e *Evaluator) condition(c *plannedCondition, p *plan, at func(int) *class)
 			missing = append(missing, at(k).missing...)
 		}
 		if t == rule.Failed {
-			e.failures.blame(c.Condition, i)
+			e.remarks.blame(c.Condition, i)
 		}
 	})
 	if len(missing) == 0 {
@@ -479,36 +490,46 @@ func (s *Service) conditions() []*Condition {
 	return out
 }
 
-// Failures gathers which conditions failed on some facts, and why. The zero Failures are none. It is safe for concurrent
-// use.
-type Failures struct {
-	mu  sync.Mutex
-	why map[*rule.Atom]error // of several the one that goes first, so that the order of resources does not matter
-	by  map[*Condition]int   // the first atom of each condition because of which it failed
+// Remarks gathers what there is to tell of evaluations: which conditions failed on some facts, and why, and which lifecycles
+// versions were looked up in. The zero Remarks are none. It is safe for concurrent use.
+type Remarks struct {
+	mu     sync.Mutex
+	why    map[*rule.Atom]error // of several the one that goes first, so that the order of resources does not matter
+	by     map[*Condition]int   // the first atom of each condition because of which it failed
+	tables map[string]bool
 }
 
-func (f *Failures) add(a *rule.Atom, err error) {
+func (r *Remarks) add(a *rule.Atom, err error) {
 	if err == nil {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.why == nil {
-		f.why = map[*rule.Atom]error{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.why == nil {
+		r.why = map[*rule.Atom]error{}
 	}
-	if old := f.why[a]; old == nil || err.Error() < old.Error() {
-		f.why[a] = err
+	if old := r.why[a]; old == nil || err.Error() < old.Error() {
+		r.why[a] = err
 	}
 }
 
-func (f *Failures) blame(c *Condition, atom int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.by == nil {
-		f.by = map[*Condition]int{}
+func (r *Remarks) looked(table string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.tables == nil {
+		r.tables = map[string]bool{}
 	}
-	if old, ok := f.by[c]; !ok || atom < old {
-		f.by[c] = atom
+	r.tables[table] = true
+}
+
+func (r *Remarks) blame(c *Condition, atom int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by == nil {
+		r.by = map[*Condition]int{}
+	}
+	if old, ok := r.by[c]; !ok || atom < old {
+		r.by[c] = atom
 	}
 }
 
@@ -525,14 +546,21 @@ func Note(err error) demarc.Note {
 	return n
 }
 
+// Lifecycles returns the tables that versions were looked up in.
+func (r *Remarks) Lifecycles() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.tables))
+}
+
 // Notes tells each condition that failed, once.
-func (f *Failures) Notes() []demarc.Note {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (r *Remarks) Notes() []demarc.Note {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var out []demarc.Note
-	for c, atom := range f.by {
+	for c, atom := range r.by {
 		source := c.prog.Source()
-		n := Note(c.prog.Failure(f.why[c.prog.Atoms()[atom]]))
+		n := Note(c.prog.Failure(r.why[c.prog.Atoms()[atom]]))
 		if n.Kind == demarc.NoteBadValue {
 			n.Message = strings.TrimSuffix(source.File, ".yaml") + ": " + n.Message
 		}

@@ -2,7 +2,6 @@ package scan
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -36,7 +35,7 @@ func (r *Result) ready(c Config) error {
 			return err
 		}
 	}
-	r.asOf = c.AsOf
+	r.book, r.asOf = c.Book, c.AsOf
 	r.assessor = assess.New(responsibility.New(c.Book, c.Estate, c.AsOf), c.Estate, c.AsOf)
 	r.judges = make(chan *assess.Worker, r.workers)
 	return nil
@@ -72,15 +71,15 @@ func (r *Result) finish(notes []inventory.Notes, resources int) {
 
 // stale tells which tables that versions were looked up in were read too long ago.
 func (r *Result) stale() {
-	told := map[string]bool{}
+	ids := r.assessor.Lifecycles()
 	for _, svc := range r.settled.Services() {
-		for _, table := range svc.Lifecycles() {
-			if told[table.ID] || !table.Asked() || !table.Stale(r.asOf) {
-				continue
-			}
-			told[table.ID] = true
-			r.Notes.Add(demarc.Note{Kind: demarc.NoteStale, Message: fmt.Sprintf("lifecycle %s was read on %s: days may have moved since",
-				table.ID, table.Source.Read.Format(time.DateOnly))})
+		ids = append(ids, svc.Lifecycles()...)
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		if table := r.book.Lifecycle(id); table.Stale(r.asOf) {
+			r.Notes.Addf(demarc.NoteStale, demarc.Position{Offset: -1}, "lifecycle %s was read on %s: days may have moved since",
+				id, table.Source.Read.Format(time.DateOnly))
 		}
 	}
 }

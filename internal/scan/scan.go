@@ -58,6 +58,7 @@ type Result struct {
 	Late context.Context //nolint:containedctx // it outlives the run, for those who write its result
 
 	settled  *inventory.Settled
+	book     *rulebook.Rulebook
 	asOf     time.Time
 	finished bool // all findings were gone through once
 	store    *spill.Store

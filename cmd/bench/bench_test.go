@@ -163,9 +163,11 @@ func TestPlot(t *testing.T) {
 	r := &report{
 		Formats: []formatReport{f}, OPA: &opaReport{Checks: 17, OPA: process{CPU: time.Second}, Demarc: process{CPU: time.Millisecond}},
 		Growth: []growthReport{
-			{What: everything, Resources: 1000, CPU: time.Second, PerResource: 5, PeakMemory: 1 << 26},
-			{What: everything, Resources: 10000, CPU: 10 * time.Second, PerResource: 5, PeakMemory: 1 << 26},
-			{What: plain, Resources: 1000, CPU: time.Second, PerResource: 4, PeakMemory: 1 << 25},
+			{What: everything, CPUs: 1, Resources: 1000, Wall: time.Second, CPU: time.Second, PerResource: 5, Allocations: 30, PeakMemory: 1 << 26},
+			{What: everything, CPUs: 2, Resources: 1000, Wall: time.Second, CPU: time.Second, PerResource: 6, Allocations: 31, PeakMemory: 1 << 26},
+			{What: everything, CPUs: 1, Resources: 11000, Wall: 10 * time.Second, CPU: 10 * time.Second, PerResource: 5, Allocations: 10, PeakMemory: 1 << 26},
+			{What: everything, CPUs: 2, Resources: 11000, Wall: 5 * time.Second, CPU: 10 * time.Second, PerResource: 6, Allocations: 11, PeakMemory: 1 << 26},
+			{What: plain, CPUs: 1, Resources: 1000, CPU: time.Second, PerResource: 4, PeakMemory: 1 << 25},
 		},
 		Start: startReport{FirstOutput: time.Millisecond, Ready: []readyReport{{Services: 400, CPU: time.Millisecond}, {Services: 4000, CPU: time.Millisecond}}},
 	}
@@ -182,7 +184,12 @@ func TestPlot(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	if err := r.table(&out); err != nil || !strings.Contains(out.String(), "awsconfig") {
-		t.Errorf("table: %v\n%s", err, out.String())
+	if err := r.table(&out); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{"awsconfig", "10000 resources more", " 8.0\n", "2.00 x"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table has no %q:\n%s", want, out.String())
+		}
 	}
 }

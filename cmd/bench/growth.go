@@ -17,9 +17,11 @@ import (
 // growthReport is what a run takes as the estate, or the catalog, grows.
 type growthReport struct {
 	What        string        `json:"what"`
+	CPUs        int           `json:"cpus"`
 	Resources   int           `json:"resources"`
 	Services    int           `json:"services"`
 	Bytes       int64         `json:"bytes"`
+	Wall        time.Duration `json:"wall"`
 	CPU         time.Duration `json:"cpu"` // of the whole run, what is done once included
 	Once        time.Duration `json:"once"`
 	PerResource float64       `json:"per_resource"` // µs of processor time, without what is done once
@@ -61,21 +63,23 @@ func (b *bench) growth(ctx context.Context, sizes []int) ([]growthReport, error)
 		what  string
 		mix   generate.Mix
 		sizes []int
+		cpus  []int
 		more  []string
 	}
+	one := b.cpus[:1]
 	first := sizes[:min(2, len(sizes))]
 	subjects := []subject{
-		{everything, generate.Mixed, sizes, nil},
-		{plain, generate.Plain, first, nil},
-		{withRelated, generate.Related, first, nil},
-		{withPolicies, generate.Policies, first, nil},
+		{everything, generate.Mixed, sizes, b.cpus, nil},
+		{plain, generate.Plain, first, one, nil},
+		{withRelated, generate.Related, first, one, nil},
+		{withPolicies, generate.Policies, first, one, nil},
 	}
 	for _, times := range []int{3, 10} {
 		dir, err := b.enlarged(times)
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, subject{fmt.Sprintf(largeCatalog, times), generate.Mixed, first, []string{"-indexed", dir}})
+		subjects = append(subjects, subject{fmt.Sprintf(largeCatalog, times), generate.Mixed, first, one, []string{"-indexed", dir}})
 	}
 	declared, err := b.declarations(generate.AWSConfig, 1000)
 	if err != nil {
@@ -92,22 +96,24 @@ func (b *bench) growth(ctx context.Context, sizes []int) ([]growthReport, error)
 			if err != nil {
 				return nil, err
 			}
-			var found []growthReport
-			for range b.runs {
-				fmt.Fprintf(b.progress, "measure growth: %s, %d resources\n", s.what, size)
-				r, on, err := b.once(ctx, 1, declared, dir, small, s.more...)
-				if err != nil {
-					return nil, err
+			for _, cpus := range s.cpus {
+				var found []growthReport
+				for range b.runs {
+					fmt.Fprintf(b.progress, "measure growth: %s, %d resources\n", s.what, size)
+					r, on, err := b.once(ctx, cpus, declared, dir, small, s.more...)
+					if err != nil {
+						return nil, err
+					}
+					found = append(found, growthReport{
+						What: s.what, CPUs: cpus, Resources: r.Resources, Services: r.Services, Bytes: r.Bytes, Wall: r.Wall, CPU: r.CPU, Once: on.Once,
+						PerResource: ratio(on.CPU.Seconds()*1e6, float64(r.Resources)), Allocations: on.Allocations, PeakMemory: r.PeakMemory, Spilled: r.Spilled,
+					})
+					if size >= 1_000_000 {
+						break
+					}
 				}
-				found = append(found, growthReport{
-					What: s.what, Resources: r.Resources, Services: r.Services, Bytes: r.Bytes, CPU: r.CPU, Once: on.Once,
-					PerResource: ratio(on.CPU.Seconds()*1e6, float64(r.Resources)), Allocations: on.Allocations, PeakMemory: r.PeakMemory, Spilled: r.Spilled,
-				})
-				if size >= 1_000_000 {
-					break
-				}
+				out = append(out, medianBy(found, func(g growthReport) float64 { return g.PerResource }))
 			}
-			out = append(out, medianBy(found, func(g growthReport) float64 { return g.PerResource }))
 		}
 	}
 	return out, nil

@@ -85,7 +85,7 @@ func plotGrowth(r *report) []byte {
 		for i, w := range what {
 			c := curve{colour: colours[i%len(colours)]}
 			for k := range r.Growth {
-				if g := &r.Growth[k]; g.What == w {
+				if g := &r.Growth[k]; g.What == w && g.CPUs == r.Growth[0].CPUs {
 					c.points = append(c.points, [2]float64{float64(g.Resources), value(g)})
 				}
 			}

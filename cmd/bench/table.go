@@ -31,9 +31,10 @@ func (r *report) table(out io.Writer) error {
 		}
 	}
 	if len(r.Growth) > 0 {
-		fmt.Fprintf(w, "\ngrowth, AWS Config, 1 processor\tresources\tMB\tservices\tµs each\tallocations each\tpeak MB\tspilled MB\tonce ms\t\n")
+		fmt.Fprintf(w, "\ngrowth, AWS Config\tresources\tMB\tservices\tcpus\tresources/s\tµs each\tallocations each\tpeak MB\tspilled MB\tonce ms\t\n")
 		for _, g := range r.Growth {
-			fmt.Fprintf(w, "%s\t%d\t%.0f\t%d\t%.1f\t%.1f\t%.0f\t%.0f\t%.0f\t\n", g.What, g.Resources, float64(g.Bytes)/1e6, g.Services, g.PerResource, g.Allocations,
+			fmt.Fprintf(w, "%s\t%d\t%.0f\t%d\t%d\t%.0f\t%.1f\t%.1f\t%.0f\t%.0f\t%.0f\t\n", g.What, g.Resources, float64(g.Bytes)/1e6, g.Services, g.CPUs,
+				ratio(float64(g.Resources), g.Wall.Seconds()), g.PerResource, g.Allocations,
 				float64(g.PeakMemory)/(1<<20), float64(g.Spilled)/1e6, float64(g.Once)/float64(time.Millisecond))
 		}
 		if err := w.Flush(); err != nil {
@@ -70,39 +71,53 @@ func (r *report) figures() [][3]string {
 		add(fmt.Sprintf("AWS Config, %.0f conditions each, against decode-only, one processor", f.Conditions), "50 %, better 60 %", "%.0f %%", 100*one.OfDecodeOnly)
 		add("resources per CPU-second", "150,000", "%.0f", ratio(float64(f.Resources), one.CPU.Seconds()))
 		add("against encoding/json to a map with CEL", "5 x", "%.1f x", one.OfMapAndCEL)
-		add("allocations per resource", "10", "%.1f", one.Allocations)
 		if len(f.On) > 1 {
 			two := f.On[1]
-			add(fmt.Sprintf("%d processors against %d, without what is done once", two.CPUs, one.CPUs), "1.8 x on an idle machine", "%.2f x",
-				ratio((one.Wall-one.Once).Seconds(), (two.Wall-two.Once).Seconds()))
-			add("decode-only on the same", "-", "%.2f x", ratio(f.Decodes[1].throughput(), f.Decodes[0].throughput()))
+			add(fmt.Sprintf("decode-only, %d processors against %d", two.CPUs, one.CPUs), "-", "%.2f x", ratio(f.Decodes[1].throughput(), f.Decodes[0].throughput()))
 			add(fmt.Sprintf("peak memory on %d processors, %d resources", two.CPUs, f.Resources), "128 MB", "%.0f MB", float64(two.PeakMemory)/(1<<20))
 		}
 	}
 	if o := r.OPA; o != nil {
 		add(fmt.Sprintf("a plan of %d resources, %d checks, against one opa eval", o.Resources, o.Checks), "10 x", "%.1f x", ratio(o.OPA.CPU.Seconds(), o.Demarc.CPU.Seconds()))
 	}
-	var smallest, largest *growthReport
-	for i := range r.Growth {
-		g := &r.Growth[i]
-		if g.What != r.Growth[0].What {
-			break
-		}
-		if smallest == nil {
-			smallest = g
-		}
-		largest = g
-	}
-	if largest != nil && largest != smallest {
-		add(fmt.Sprintf("µs per resource at %d against %d", largest.Resources, smallest.Resources), "within 10 %", "%+.0f %%", 100*(ratio(largest.PerResource, smallest.PerResource)-1))
-		add("peak memory of the same", "within 10 %", "%+.0f %%", 100*(ratio(float64(largest.PeakMemory), float64(smallest.PeakMemory))-1))
-	}
+	out = append(out, r.growthFigures()...)
 	if r.Start.FirstOutput > 0 {
 		add("command start to first output", "100 ms", "%d ms, %d of processor time", r.Start.FirstOutput.Milliseconds(), r.Start.FirstOutputCPU.Milliseconds())
 	}
 	for _, c := range r.Start.Ready {
 		add(fmt.Sprintf("a tenth of today's services ready, %d conditions, of a catalog of %d services", c.Expressions, c.Services), "150 ms", "%d ms, %d of processor time", c.Wall.Milliseconds(), c.CPU.Milliseconds())
 	}
+	return out
+}
+
+// growthFigures compares the largest of the estates that grow with the smallest, and with itself on more processors.
+func (r *report) growthFigures() (out [][3]string) {
+	var one, two []*growthReport
+	for i := range r.Growth {
+		switch g := &r.Growth[i]; {
+		case g.What != r.Growth[0].What:
+		case g.CPUs == r.Growth[0].CPUs:
+			one = append(one, g)
+		default:
+			two = append(two, g)
+		}
+	}
+	if len(one) < 2 {
+		return nil
+	}
+	smallest, largest := one[0], one[len(one)-1]
+	add := func(what, figure, format string, args ...any) {
+		out = append(out, [3]string{what, figure, fmt.Sprintf(format, args...)})
+	}
+	of := func(g *growthReport) float64 { return g.Allocations * float64(g.Resources) }
+	add(fmt.Sprintf("allocations for each of the %d resources more", largest.Resources-smallest.Resources), "10", "%.1f",
+		(of(largest)-of(smallest))/float64(largest.Resources-smallest.Resources))
+	if n := len(two); n > 0 && two[n-1].Resources == largest.Resources {
+		add(fmt.Sprintf("%d processors against %d, %d resources, without what is done once", two[n-1].CPUs, largest.CPUs, largest.Resources), "1.8 x on an idle machine", "%.2f x",
+			ratio((largest.Wall-largest.Once).Seconds(), (two[n-1].Wall-two[n-1].Once).Seconds()))
+	}
+	add(fmt.Sprintf("µs per resource at %d against %d", largest.Resources, smallest.Resources), "within 10 %", "%+.0f %%", 100*(ratio(largest.PerResource, smallest.PerResource)-1))
+	add("peak memory of the same", "within 10 %", "%+.0f %%", 100*(ratio(float64(largest.PeakMemory), float64(smallest.PeakMemory))-1))
 	return out
 }
 

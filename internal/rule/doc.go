@@ -12,6 +12,7 @@
 //	openToWorld(cidr)              whether a firewall source covers the internet
 //	ageDays(time)                  whole days before the as-of date
 //	dayIn(name)                    the day that is written in a name, such as 1.31.2-20241121
+//	maybe(condition)               false where a condition is, and otherwise unknown: nothing tells whether it holds
 //	supportOf('table', version)    which support a version has on the as-of date: standard, extended or ended
 //	policyIsPublic(doc)            whether a policy of AWS lets anybody in
 //	policyIsAdmin(doc)             whether it allows everything

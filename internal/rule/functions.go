@@ -34,14 +34,14 @@ var standard = []string{
 
 // functionNames lists the functions that a misspelt name may have been meant to be.
 var functionNames = []string{
-	"versionAtLeast", "openToWorld", "ageDays", "dayIn", supportOf, first,
+	"versionAtLeast", "openToWorld", "ageDays", "dayIn", supportOf, first, maybe,
 	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyServices", "policyGrants",
 	"lowerAscii", "size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string", "timestamp", "duration",
 }
 
 // functionCosts says what our functions cost at most, in CEL's units.
 var functionCosts = map[string]uint64{
-	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "dayIn": 10, supportOf: 200, first: 1, "lowerAscii": 10,
+	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "dayIn": 10, supportOf: 200, first: 1, maybe: 1, "lowerAscii": 10,
 	"policyIsPublic": policyCost, "policyIsAdmin": policyCost, "policyAllows": policyCost, "policyEscalations": 5000, "policyOutsiders": policyCost,
 	"policyUnbound": policyCost, "policyDeputies": policyCost, "policyServices": policyCost, "policyGrants": policyCost,
 }
@@ -83,6 +83,7 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 			}))),
 		cel.Function(first, cel.Overload("first_of_list", []*cel.Type{cel.ListType(cel.TypeParamType("T"))}, cel.TypeParamType("T"),
 			cel.UnaryBinding(firstOf))),
+		cel.Function(maybe, cel.Overload("maybe_bool", []*cel.Type{cel.BoolType}, cel.BoolType, cel.UnaryBinding(mayBe))),
 		// The as-of date is an argument of the evaluation, so the implementation comes with it.
 		cel.Function("ageDays", cel.Overload("age_days", []*cel.Type{cel.TimestampType}, cel.IntType, cel.LateFunctionBinding())),
 		cel.Function(supportOf, cel.Overload("support_of", []*cel.Type{cel.StringType, cel.StringType}, cel.StringType, cel.LateFunctionBinding())),
@@ -229,6 +230,19 @@ func firstOf(v ref.Val) ref.Val {
 		return types.WrapErr(errNothing)
 	}
 	return list.Get(types.IntZero)
+}
+
+// maybe is the function that makes of what holds something that may hold.
+const maybe = "maybe"
+
+// all is the id of the unknown that is because of all facts of an atom.
+const all = -1
+
+func mayBe(v ref.Val) ref.Val {
+	if v == types.True {
+		return types.NewUnknown(all, types.NewAttributeTrail(maybe))
+	}
+	return v
 }
 
 // supportOf is the function that looks a version up in a lifecycle.

@@ -43,7 +43,7 @@ func TestKnownAnswersNeverChange(t *testing.T) {
 				t.Fatalf("unknown for no reason with %v", part)
 			}
 			for _, name := range got.Missing {
-				if strings.Contains(text, "first(") {
+				if tellsNothing(text) {
 					break // of a list that has none, what is missing is an element
 				}
 				if v, ok := part[name]; ok && v.Equal(all[name]) {
@@ -52,6 +52,11 @@ func TestKnownAnswersNeverChange(t *testing.T) {
 			}
 		}
 	})
+}
+
+// tellsNothing reports whether an expression may come to what nothing tells: its atom says which facts that is because of.
+func tellsNothing(text string) bool {
+	return strings.Contains(text, "first(") || strings.Contains(text, "maybe(")
 }
 
 // A condition taken apart into atoms is what CEL makes of the whole, with the same facts missing.
@@ -75,7 +80,7 @@ func TestFormulaIsCEL(t *testing.T) {
 			}
 		}
 		got, want := p.Eval(part.of(p), asOf), whole.Eval(part.of(whole), asOf)
-		if got.Truth() != want.Truth() || !slices.Equal(got.Missing, want.Missing) {
+		if got.Truth() != want.Truth() || !slices.Equal(got.Missing, want.Missing) && !tellsNothing(text) {
 			t.Fatalf("%s is %v, %v, %v with %v; as one piece %v, %v, %v", text, got.Value, got.Missing, got.Err, part, want.Value, want.Missing, want.Err)
 		}
 	})
@@ -191,7 +196,7 @@ func texts(depth int) *rapid.Generator[string] {
 // condition makes conditions over the facts of env, of every operator and macro that may meet an unknown.
 func condition(depth int) *rapid.Generator[string] {
 	atom := rapid.SampledFrom([]string{
-		"facts.auto_upgrade", "facts.engine == 'a'", "facts.engine in ['a', 'b']", "facts.engine != facts.version",
+		"facts.auto_upgrade", "maybe(facts.auto_upgrade)", "!maybe(facts.engine == 'a' && facts.port > 0)", "(facts.auto_upgrade ? maybe(facts.engine == 'a') : facts.port > 1)", "facts.engine == 'a'", "facts.engine in ['a', 'b']", "facts.engine != facts.version",
 		"facts.engine.startsWith('a')", "facts.engine + 'a' == 'aa'", "facts.port < 2", "1 / facts.port > 0", "-facts.port == 0",
 		"facts.engine.contains('a')", "facts.engine.matches('^[ab]$')", "facts.engine.lowerAscii() == 'a'", "facts.engine.endsWith(facts.engine)",
 		"policyIsPublic(facts.policy)", "policyAllows(facts.policy, 's3:GetObject')", "policyOutsiders(facts.policy, facts.engine).size() == 0",
@@ -233,7 +238,7 @@ func condition(depth int) *rapid.Generator[string] {
 			return fmt.Sprintf("%s.%s(z, %s)", list(), loop(), of)
 		default:
 			of := rapid.SampledFrom([]string{
-				"r.port == 1", "r.deny", "r.port == 1 && !r.deny", "r.port == 1 || r.deny", "'a' in r.cidrs", "size(r.cidrs) == 1",
+				"r.port == 1", "r.deny", "maybe(r.deny)", "r.port == 1 || maybe(r.deny)", "r.port == 1 && !r.deny", "r.port == 1 || r.deny", "'a' in r.cidrs", "size(r.cidrs) == 1",
 				"r.cidrs.exists(c, c == 'a')", "r.cidrs.exists(c, openToWorld(c))", "r.port > 0 && r.port <= 1", "r.port in [1, 2]", "!r.deny == r.deny", "r.cidrs.exists(c, c == 'b' || c in r.cidrs)", "r.cidrs.all(c, c == 'a')", "r.cidrs.exists(c, c == facts.engine)",
 				"r.tags.exists(t, t.key == 'a')", "r.tags.all(t, t.key != 'a' || r.deny)", "r.port == facts.port", "facts.zones.exists(z, z == r.cidrs[0])", "facts.rules.exists(s, s.port > r.port)", "facts.zones.filter(z, z == r.cidrs[0])[0] == facts.engine", "first(facts.zones.filter(z, z == r.cidrs[0])) == facts.engine", "first(r.cidrs).startsWith(facts.engine)", "r.cidrs[0] == 'a'",
 			}).Draw(t, "of record")

@@ -97,6 +97,21 @@ func (n *nativeCompiler) call(call celast.CallExpr) condition {
 		return n.textual(args, strings.Contains)
 	case "matches":
 		return n.matches(args)
+	case maybe:
+		inner := n.condition(args[0])
+		if inner == nil {
+			return nil
+		}
+		return func(f *frame) Truth {
+			t := inner(f)
+			if t != True {
+				return t
+			}
+			for i := range f.facts {
+				t = f.unknown(i)
+			}
+			return t
+		}
 	case "policyIsPublic":
 		return n.policy(args, (*policy.Policy).Public)
 	case "policyIsAdmin":

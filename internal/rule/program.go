@@ -306,6 +306,9 @@ func (a *Atom) lists() []string {
 func (a *Atom) missing(u *types.Unknown) []string {
 	var names []string
 	for _, id := range u.IDs() {
+		if id == all {
+			return a.names
+		}
 		names = append(names, a.names[id])
 	}
 	return names

@@ -692,6 +692,21 @@ func TestFirst(t *testing.T) {
 	}
 }
 
+// What may be is false or unknown, and never an answer that a fact turns around later.
+func TestMaybe(t *testing.T) {
+	p := compile(t, env(t), "facts.engine == 'on' || maybe(facts.engine == '' && facts.auto_upgrade)", demarc.TypeBool)
+	for _, tt := range []struct {
+		engine  string
+		upgrade bool
+		want    rule.Truth
+	}{{"on", true, rule.True}, {"off", true, rule.False}, {"", false, rule.False}, {"", true, rule.Unknown}} {
+		got := p.Eval(facts{"engine": demarc.String(tt.engine), "auto_upgrade": demarc.Bool(tt.upgrade)}.of(p), asOf)
+		if got.Truth() != tt.want || tt.want == rule.Unknown && !slices.Equal(got.Missing, []string{"auto_upgrade", "engine"}) {
+			t.Errorf("%q, %v: %+v, want %v", tt.engine, tt.upgrade, got, tt.want)
+		}
+	}
+}
+
 func TestDayIn(t *testing.T) {
 	p := compile(t, env(t), "ageDays(dayIn(facts.version)) == 2", demarc.TypeBool)
 	on := asOf.AddDate(0, 0, -2)

@@ -289,10 +289,10 @@ func awsSurroundings(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document,
 			at.region = m[1]
 		}
 	}
-	if owner := plan.text(c, "OwnerId"); owner != "" {
-		at.account = owner
-	} else if owner := scalarText(jscan.Member(doc.Body, "OwnerId", true)); owner != "" {
-		at.account = owner
+	for _, owner := range []string{scalarText(jscan.Member(doc.Body, "OwnerId", true)), plan.text(c, "OwnerId")} {
+		if owner != "" && owner != "AWS" { // AWS is no account: what it owns is there in each
+			at.account = owner
+		}
 	}
 	for _, text := range [][]byte{raw, doc.Body} {
 		for rest := text; at.account == "" || at.region == ""; {

@@ -239,7 +239,7 @@ func (r *record) call(n rulebook.Naming, addresses []string) {
 	case !list:
 		r.row.set(n.Fact, demarc.Fact{Value: demarc.String(strings.Join(addresses, " or "))})
 	case have.Known():
-		if elements := fill(have.Value.Elements(), n.Field, addresses); elements != nil {
+		if elements := fill(have.Value.Elements(), r.service.Facts[n.Fact].Field(n.Field), addresses); elements != nil {
 			r.row.set(n.Fact, demarc.Fact{Value: demarc.List(r.service.Facts[n.Fact].Type, elements...), Origin: have.Origin})
 		}
 	case n.Field == "": // the list as a whole: what else is in it nobody knows
@@ -253,28 +253,30 @@ func (r *record) call(n rulebook.Naming, addresses []string) {
 
 // fill returns a list in which the elements that are not known, or a field of the records in it, are the addresses, if there
 // are as many; otherwise nil. A list of one such element may be one of which a plan does not know how long it will be.
-func fill(elements []demarc.Value, field string, addresses []string) []demarc.Value {
+func fill(elements []demarc.Value, field *rulebook.Field, addresses []string) []demarc.Value {
 	out := slices.Clone(elements)
-	if len(out) == 1 && field == "" && out[0].IsZero() {
+	if len(out) == 1 && field == nil && out[0].IsZero() {
 		out = make([]demarc.Value, len(addresses))
 	}
 	for i := range out {
 		at := -1
-		if names := out[i].Names(); field != "" && names != nil {
-			at = slices.Index(names.All(), field)
+		if names := out[i].Names(); field != nil && names != nil {
+			at = slices.Index(names.All(), field.Name)
 		}
 		switch {
-		case field == "" && !out[i].IsZero():
+		case field == nil && !out[i].IsZero():
 			continue
-		case field != "" && (at < 0 || !out[i].Fields()[at].IsZero()):
+		case field != nil && (at < 0 || !isUnknown(out[i].Fields()[at])):
 			continue
 		case len(addresses) == 0:
 			return nil
-		case field == "":
+		case field == nil:
 			out[i] = demarc.String(addresses[0])
 		default:
 			fields := slices.Clone(out[i].Fields())
-			fields[at] = demarc.String(addresses[0])
+			if fields[at] = demarc.String(addresses[0]); isListType(field.Type) {
+				fields[at] = demarc.List(field.Type, fields[at])
+			}
 			out[i] = out[i].Names().Record(fields)
 		}
 		addresses = addresses[1:]
@@ -283,6 +285,12 @@ func fill(elements []demarc.Value, field string, addresses []string) []demarc.Va
 		return nil
 	}
 	return out
+}
+
+// isUnknown reports whether nothing is known of a value, or of the one element of a list.
+func isUnknown(v demarc.Value) bool {
+	elements := v.Elements()
+	return v.IsZero() || len(elements) == 1 && elements[0].IsZero()
 }
 
 // imply makes the parents that are named but were not delivered: the account of a resource, or the private cloud it is in.

@@ -23,7 +23,7 @@ const (
 	MaxNesting = 50          // levels of the syntax tree
 	MaxLoops   = 3           // exists, all, filter and map within each other
 	MaxPattern = 1000        // instructions that the pattern of matches compiles to
-	MaxCost    = 100_000_000 // at the sizes below, estimated, in CEL's units of some 10 ns each
+	MaxCost    = 120_000_000 // at the sizes below, estimated, in CEL's units of some 10 ns each
 	MaxSteps   = 10_000_000  // of one evaluation, counted, in the same units
 )
 

@@ -385,7 +385,7 @@ rds.yaml:10:11: unknown name "dyn"
     dyn(facts.port) == 'a'
     ^`},
 		{`facts.zones.exists(a, facts.cidrs.exists(b, facts.zones.exists(c, a + b == c)))`, demarc.TypeBool, `
-rds.yaml:10:11: expression may cost 37007007003 for lists of 1000, the limit is 100000000: nest fewer lists
+rds.yaml:10:11: expression may cost 37007007003 for lists of 1000, the limit is 120000000: nest fewer lists
     facts.zones.exists(a, facts.cidrs.exists(b, facts.zones.exists(c, a + b == c)))
     ^`},
 	} {

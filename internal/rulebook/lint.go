@@ -109,7 +109,7 @@ func (s *Service) derivesItself(fact int, on map[int]bool) bool {
 }
 
 // MaxHops is how many relations may lie between a resource and what a fact of it says.
-const MaxHops = 5
+const MaxHops = 8
 
 // maxCircle is more relations than lie behind each other in any catalog: a fact that rests on itself is behind more.
 const maxCircle = 1 << 20

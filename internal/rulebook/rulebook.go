@@ -225,6 +225,16 @@ type Field struct {
 	below [][]Step // by alternative of Path
 }
 
+// Field returns the field of the records of the fact that has this name; nil if none has.
+func (f *Fact) Field(name string) *Field {
+	for i := range f.Fields {
+		if f.Fields[i].Name == name {
+			return &f.Fields[i]
+		}
+	}
+	return nil
+}
+
 // AsFact returns a fact of the type of the field.
 func (f *Field) AsFact() *Fact { return &f.fact }
 

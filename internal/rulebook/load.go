@@ -895,7 +895,7 @@ func (l *loader) types(s *Service, f *serviceFile) {
 			}
 		}
 		for _, r := range ref.Refs {
-			if r.Path.itself() {
+			if r.Path.itself() || ref.Identity.alias(r.Path) {
 				ref.Self = append(ref.Self, r.Relation)
 			}
 		}

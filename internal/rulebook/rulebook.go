@@ -130,7 +130,7 @@ type TypeRef struct {
 	Refs     []RefPath  // where its relations lie
 	Named    []Naming   // facts that lie where a relation lies
 	Called   []int      // facts that have the name of the resource itself as value, where no other is known: path "@"
-	Self     []int      // relations that lead to the resource by its own names as well: path "@"
+	Self     []int      // relations that lead to the resource by its own names as well: path "@", or an alias
 	Pos      strictyaml.Pos
 }
 
@@ -164,6 +164,11 @@ type Part struct {
 type Identity struct {
 	ID, Name, Region, Account Template
 	Aliases                   []Template
+}
+
+// alias reports whether what lies at a path is an alias.
+func (id *Identity) alias(p Path) bool {
+	return id != nil && slices.ContainsFunc(id.Aliases, func(t Template) bool { return len(t) == 1 && t[0].Path != nil && t[0].Path.String() == p.String() })
 }
 
 // Service is a catalog entry: everything known about one kind of resource.

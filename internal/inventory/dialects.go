@@ -300,7 +300,11 @@ func awsSurroundings(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document,
 			if i < 0 {
 				break
 			}
+			escaped := i > 0 && rest[i-1] == '\\' // in a policy that is written as text, which names others
 			rest = rest[i+1:]
+			if escaped {
+				continue
+			}
 			end := bytes.IndexByte(rest, '"')
 			if end < 0 {
 				break

@@ -357,7 +357,7 @@ func (k *knowledge) Settings(id demarc.ServiceID) []resources.Setting {
 	var out []resources.Setting
 	for i := range s.Facts {
 		f := &s.Facts[i]
-		if len(lines[i]) == 0 && !read[i] || f.Sensitive || f.Derive != nil {
+		if len(lines[i]) == 0 && !read[i] || f.Sensitive || f.Derive != nil || f.Typed {
 			continue
 		}
 		x := resources.Setting{Name: f.Name, About: f.About, Type: f.Type, Lines: lines[i]}

@@ -246,6 +246,8 @@ func (v view) facts() {
 		switch {
 		case f.Derive != nil:
 			where = "other facts"
+		case f.Typed:
+			where = "its type"
 		case f.Via >= 0:
 			where = "its " + v.s.Relations[f.Via].Name
 		default:

@@ -37,6 +37,7 @@ type typePlan struct {
 type factPlan struct {
 	fact      int
 	path      pathPlan
+	always    demarc.Value      // of a fact that the type tells
 	numbers   map[string]uint32 // by what decides the value, of values that were met
 	byDefault uint32            // of the default; 0 until it was met
 }
@@ -247,7 +248,7 @@ func (plan *dialectPlan) template(t rulebook.Template) templatePlan {
 func (plan *dialectPlan) typePlan(ref *rulebook.TypeRef) *typePlan {
 	t := &typePlan{ref: ref}
 	for _, f := range ref.Facts {
-		t.facts = append(t.facts, factPlan{fact: f.Fact, path: plan.path(f.Path)})
+		t.facts = append(t.facts, factPlan{fact: f.Fact, path: plan.path(f.Path), always: f.Always})
 	}
 	for _, r := range ref.Refs {
 		t.refs = append(t.refs, refPlan{r.Relation, plan.path(r.Path)})

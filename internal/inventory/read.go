@@ -286,6 +286,10 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 	secret := sensitiveMask(plan, c, doc)
 	for k := range t.facts {
 		f := &t.facts[k]
+		if !f.always.IsZero() {
+			rec.row.set(f.fact, demarc.Fact{Value: f.always})
+			continue
+		}
 		what, asked := f.path.look(c, plan.fold, plan.single, &r.values)
 		fact := &s.Facts[f.fact]
 		sensitive := fact.Sensitive

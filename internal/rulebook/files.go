@@ -196,6 +196,7 @@ type factEntry struct {
 		Pos    pos          `yaml:",pos"`
 	} `yaml:"presume"`
 	Derive   text       `yaml:"derive"`
+	Types    []text     `yaml:"types"`
 	Relation text       `yaml:"relation"`
 	Fact     text       `yaml:"fact"`
 	None     *yaml.Node `yaml:"none"`

@@ -871,8 +871,9 @@ func (l *loader) types(s *Service, f *serviceFile) {
 	}
 	for i, e := range f.Facts {
 		for d, paths := range byDialect(&e.Value.In) {
-			l.place(s, d, paths, func(ref *TypeRef, p Path) { ref.Facts = append(ref.Facts, FactPath{i, p}) })
+			l.place(s, d, paths, func(ref *TypeRef, p Path) { ref.Facts = append(ref.Facts, FactPath{Fact: i, Path: p}) })
 		}
+		l.typed(s, i, &e.Value)
 	}
 	for i, e := range f.Relations {
 		all := byDialect(&e.Value.In)
@@ -898,6 +899,32 @@ func (l *loader) types(s *Service, f *serviceFile) {
 			if r.Path.itself() || ref.Identity.alias(r.Path) {
 				ref.Self = append(ref.Self, r.Relation)
 			}
+		}
+	}
+}
+
+// typed makes a fact known by the type of the document: it is true for some types of the service and false for the others.
+func (l *loader) typed(s *Service, fact int, v *factEntry) {
+	types := v.Types
+	if len(types) == 0 {
+		return
+	}
+	f := &s.Facts[fact]
+	switch f.Typed = true; {
+	case f.Type != demarc.TypeBool:
+		l.fault(types[0].Pos, "fact %s is told by the type of the document: it has to be a bool", f.Name)
+	case len(byDialect(&v.In)) > 0 || v.Derive.Value != "" || v.Relation.Value != "" || len(v.Default) > 0 || v.Presume != nil:
+		l.fault(types[0].Pos, "fact %s is told by the type of the document, and cannot lie anywhere else", f.Name)
+	}
+	for _, t := range types {
+		if !slices.ContainsFunc(s.Types, func(ref *TypeRef) bool { return ref.Part == nil && strings.EqualFold(ref.Type, t.Value) }) {
+			l.fault(t.Pos, "%s has no type %q", s.ID, t.Value)
+		}
+	}
+	for _, ref := range s.Types {
+		if ref.Part == nil {
+			is := slices.ContainsFunc(types, func(t text) bool { return strings.EqualFold(ref.Type, t.Value) })
+			ref.Facts = append(ref.Facts, FactPath{Fact: fact, Always: demarc.Bool(is)})
 		}
 	}
 }

@@ -136,8 +136,9 @@ type TypeRef struct {
 
 // FactPath says where one fact lies in one type of document.
 type FactPath struct {
-	Fact int // index in Service.Facts
-	Path Path
+	Fact   int // index in Service.Facts
+	Path   Path
+	Always demarc.Value // of a fact that the type alone tells, which has no Path
 }
 
 // RefPath says where the ids that a relation leads to lie in one type of document.
@@ -211,6 +212,7 @@ type Fact struct {
 	Defaults  map[demarc.Dialect]Default
 	Presume   *Presumption
 	Derive    *Condition // expression over other facts; nil for a fact that is read
+	Typed     bool       // the type of the document alone tells it
 	Via       int        // index of the relation it is drawn through, -1 for none
 	ViaFact   string     // the fact of the service that the relation leads to
 	None      demarc.Value

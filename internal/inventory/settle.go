@@ -165,5 +165,8 @@ func (s *Settled) Services() []*rulebook.Service {
 	return out
 }
 
+// Lifecycles returns the tables in which facts that are derived have looked versions up.
+func (s *Settled) Lifecycles() []string { return s.s.memo.Lifecycles() }
+
 // Spilled returns how many bytes did not fit in memory.
 func (s *Settled) Spilled() int64 { return s.s.inv.store.Spilled() }

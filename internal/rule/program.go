@@ -73,7 +73,7 @@ type Result struct {
 	Err     error        // what failed while it was evaluated, such as a policy that is no JSON; the Value is unknown then
 	// Where Err is an *UnlistedError, Missing has the facts that hold the version.
 
-	Tables []string // of an Atom: the lifecycles that versions were looked up in
+	Tables []string // the lifecycles that versions were looked up in
 }
 
 // Known reports whether the expression has a value.
@@ -193,6 +193,9 @@ func (p *Program) Eval(facts []demarc.Fact, asOf time.Time) Result {
 		})
 		slices.Sort(out.Missing)
 		out.Missing = slices.Compact(out.Missing)
+	}
+	for i := range e.results {
+		out.Tables = append(out.Tables, e.results[i].Tables...)
 	}
 	return p.told(out)
 }

@@ -1,6 +1,8 @@
 package rulebook
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +39,7 @@ type Result struct {
 	Missing  []int        // the facts that made it unknown, by index
 	Presumed []int        // the presumed facts that it read, where it is not so whatever they are
 	Err      error        // an error at run time; counts as unknown
+	Tables   []string     // the lifecycles that versions were looked up in
 }
 
 // Facts gives the facts of one resource by their index in Service.Facts.
@@ -72,7 +75,7 @@ func (c *Condition) Eval(s *Service, facts Facts, asOf time.Time) Result {
 	*input = in
 	defer clear(in) // nothing is kept of them
 	r := c.prog.Eval(in, asOf)
-	out.Value, out.Err = r.Value, r.Err
+	out.Value, out.Err, out.Tables = r.Value, r.Err, r.Tables
 	if len(out.Presumed) > 0 && r.Known() {
 		if without := c.prog.Eval(unpresumed(in), asOf); without.Known() && without.Value.Equal(r.Value) {
 			out.Presumed = nil
@@ -106,9 +109,10 @@ func unpresumed(facts []demarc.Fact) []demarc.Fact {
 // Memo remembers what conditions came to, by the numbers of the facts that they read. It is safe for concurrent use
 // and bounded: when a condition has seen too many combinations, its further ones are evaluated each time.
 type Memo struct {
-	asOf time.Time
-	mu   sync.RWMutex
-	of   map[*Condition]*memoTable
+	asOf   time.Time
+	mu     sync.RWMutex
+	of     map[*Condition]*memoTable
+	tables map[string]bool
 }
 
 type memoTable struct {
@@ -120,7 +124,9 @@ type memoTable struct {
 const maxMemo = 1 << 14 // combinations remembered for one condition
 
 // NewMemo returns an empty Memo for one as-of date.
-func NewMemo(asOf time.Time) *Memo { return &Memo{asOf: asOf, of: map[*Condition]*memoTable{}} }
+func NewMemo(asOf time.Time) *Memo {
+	return &Memo{asOf: asOf, of: map[*Condition]*memoTable{}, tables: map[string]bool{}}
+}
 
 // AsOf returns the date that conditions are evaluated against.
 func (m *Memo) AsOf() time.Time { return m.asOf }
@@ -145,7 +151,7 @@ func (m *Memo) Eval(c *Condition, s *Service, facts Interned, scratch *Result) *
 	if r != nil && numbered {
 		return r
 	}
-	*scratch = c.Eval(s, facts, m.asOf)
+	*scratch = m.evaluate(c, s, facts)
 	if size >= maxMemo || !numbered {
 		return scratch
 	}
@@ -169,7 +175,7 @@ func (t *memoTable) evalSingle(m *Memo, c *Condition, s *Service, facts Interned
 		return r
 	}
 	t.mu.RUnlock()
-	*scratch = c.Eval(s, facts, m.asOf)
+	*scratch = m.evaluate(c, s, facts)
 	if n >= maxMemo {
 		return scratch
 	}
@@ -182,6 +188,25 @@ func (t *memoTable) evalSingle(m *Memo, c *Condition, s *Service, facts Interned
 	}
 	t.single[n] = r
 	return r
+}
+
+func (m *Memo) evaluate(c *Condition, s *Service, facts Facts) Result {
+	r := c.Eval(s, facts, m.asOf)
+	if len(r.Tables) > 0 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for _, table := range r.Tables {
+			m.tables[table] = true
+		}
+	}
+	return r
+}
+
+// Lifecycles returns the tables that versions have been looked up in.
+func (m *Memo) Lifecycles() []string {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return slices.Collect(maps.Keys(m.tables))
 }
 
 func (m *Memo) table(c *Condition) *memoTable {

@@ -100,17 +100,6 @@ func (b *Rulebook) Support(table, version string, asOf time.Time) (string, error
 	return r.State(asOf), nil
 }
 
-// Lifecycles returns the tables that derived facts of the service look versions up in. The service must have been compiled.
-func (s *Service) Lifecycles() []string {
-	var ids []string
-	for i := range s.Facts {
-		if c := s.Facts[i].Derive; c != nil && c.prog != nil {
-			ids = append(ids, c.prog.Tables()...)
-		}
-	}
-	return ids
-}
-
 type lifecycleFile struct {
 	Lifecycle text        `yaml:"lifecycle"`
 	Title     text        `yaml:"title"`

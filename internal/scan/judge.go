@@ -71,10 +71,7 @@ func (r *Result) finish(notes []inventory.Notes, resources int) {
 
 // stale tells which tables that versions were looked up in were read too long ago.
 func (r *Result) stale() {
-	ids := r.assessor.Lifecycles()
-	for _, svc := range r.settled.Services() {
-		ids = append(ids, svc.Lifecycles()...)
-	}
+	ids := append(r.assessor.Lifecycles(), r.settled.Lifecycles()...)
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
 		if table := r.book.Lifecycle(id); table.Stale(r.asOf) {

@@ -186,10 +186,13 @@ func (r *record) ownNames() []string {
 	if block := withoutIndexes(r.address); block != r.address {
 		names = append(names, "#"+block)
 	}
-	if !r.local && r.id != "" && r.ref.Part == nil {
-		names = append(append(names, r.id), r.aliases...)
+	if r.ref.Part != nil {
+		return names
 	}
-	return names
+	if !r.local && r.id != "" {
+		names = append(names, r.id)
+	}
+	return append(names, r.aliases...)
 }
 
 // leading returns those of some addresses of a plan whose type is one of these services.

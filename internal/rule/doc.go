@@ -24,6 +24,7 @@
 //	policyUnbound(doc, account)    those of them whom a trust policy asks neither for a secret nor for an organization
 //	policyDeputies(doc)            the services that it lets in without asking on whose behalf they come
 //	policyGrants(doc)              what it grants to whom, in sentences
+//	policyOf(statement)            the policy that a statement makes which stands by itself, to ask all this of
 //
 // Package policy says what each of these means.
 //

@@ -35,7 +35,7 @@ var standard = []string{
 // functionNames lists the functions that a misspelt name may have been meant to be.
 var functionNames = []string{
 	"versionAtLeast", "openToWorld", "ageDays", "dayIn", supportOf, first, maybe,
-	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyServices", "policyGrants",
+	"policyIsPublic", "policyIsAdmin", "policyAllows", "policyEscalations", "policyOutsiders", "policyUnbound", "policyDeputies", "policyServices", "policyGrants", policyOf,
 	"lowerAscii", "size", "contains", "startsWith", "endsWith", "matches", "int", "double", "string", "timestamp", "duration",
 }
 
@@ -43,7 +43,7 @@ var functionNames = []string{
 var functionCosts = map[string]uint64{
 	"versionAtLeast": 10, "openToWorld": 10, "ageDays": 2, "dayIn": 10, supportOf: 200, first: 1, maybe: 1, "lowerAscii": 10,
 	"policyIsPublic": policyCost, "policyIsAdmin": policyCost, "policyAllows": policyCost, "policyEscalations": 5000, "policyOutsiders": policyCost,
-	"policyUnbound": policyCost, "policyDeputies": policyCost, "policyServices": policyCost, "policyGrants": policyCost,
+	"policyUnbound": policyCost, "policyDeputies": policyCost, "policyServices": policyCost, "policyGrants": policyCost, policyOf: 10,
 }
 
 // policyCost is what it costs to read an ordinary policy and to ask it something.
@@ -87,6 +87,8 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		// The as-of date is an argument of the evaluation, so the implementation comes with it.
 		cel.Function("ageDays", cel.Overload("age_days", []*cel.Type{cel.TimestampType}, cel.IntType, cel.LateFunctionBinding())),
 		cel.Function(supportOf, cel.Overload("support_of", []*cel.Type{cel.StringType, cel.StringType}, cel.StringType, cel.LateFunctionBinding())),
+		cel.Function(policyOf, cel.Overload("policy_of_statement", []*cel.Type{documentType}, documentType,
+			cel.UnaryBinding(func(v ref.Val) ref.Val { return document{text: ofStatement(v.(document).text)} }))),
 		policyFunction("policyIsPublic", cel.BoolType, func(p *policy.Policy) ref.Val { return boolOrError(p.Public()) }),
 		policyFunction("policyIsAdmin", cel.BoolType, func(p *policy.Policy) ref.Val { return boolOrError(p.Admin()) }),
 		cel.Function("policyEscalations",
@@ -105,6 +107,13 @@ var baseEnv = sync.OnceValues(func() (*cel.Env, error) {
 		}),
 	)
 })
+
+// policyOf is the function that makes a policy of a statement that stands by itself.
+const policyOf = "policyOf"
+
+func ofStatement(text string) string {
+	return `{"Version":"2012-10-17","Statement":[` + text + `]}`
+}
 
 // policyFunction declares a function of a policy, which is a document or, as an element of a list, a string.
 func policyFunction(name string, result *cel.Type, f func(*policy.Policy) ref.Val) cel.EnvOption {

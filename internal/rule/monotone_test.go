@@ -199,7 +199,7 @@ func condition(depth int) *rapid.Generator[string] {
 		"facts.auto_upgrade", "maybe(facts.auto_upgrade)", "!maybe(facts.engine == 'a' && facts.port > 0)", "(facts.auto_upgrade ? maybe(facts.engine == 'a') : facts.port > 1)", "facts.engine == 'a'", "facts.engine in ['a', 'b']", "facts.engine != facts.version",
 		"facts.engine.startsWith('a')", "facts.engine + 'a' == 'aa'", "facts.port < 2", "1 / facts.port > 0", "-facts.port == 0",
 		"facts.engine.contains('a')", "facts.engine.matches('^[ab]$')", "facts.engine.lowerAscii() == 'a'", "facts.engine.endsWith(facts.engine)",
-		"policyIsPublic(facts.policy)", "policyAllows(facts.policy, 's3:GetObject')", "policyOutsiders(facts.policy, facts.engine).size() == 0",
+		"policyIsPublic(facts.policy)", "policyIsPublic(policyOf(facts.policy))", "policyOutsiders(policyOf(facts.policy), facts.engine) == []", "policyAllows(facts.policy, 's3:GetObject')", "policyOutsiders(facts.policy, facts.engine).size() == 0",
 		"policyEscalations(facts.policy).size() > 0", "facts.cidrs.exists(c, policyIsAdmin(c))", "ageDays(facts.created) > 90",
 		"[1, 2].exists(p, p == facts.port)", "['a', 'b'].all(z, z in facts.zones)", "facts.port >= 1", "facts.port in [1, 2]", "facts.port in facts.ports", "facts.auto_upgrade == true", "facts.auto_upgrade == !facts.auto_upgrade",
 		"versionAtLeast(facts.version, '1')", "openToWorld(facts.engine)", "string(facts.port) == '1'",
@@ -265,6 +265,7 @@ func value(f *rule.Field) *rapid.Generator[demarc.Value] {
 			demarc.JSON(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"}}`),
 			demarc.JSON(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`),
 			demarc.JSON(`{"Statement":{"Effect":"Deny","Principal":{"AWS":"a"},"Action":"*"}}`), demarc.JSON(`{`),
+			demarc.JSON(`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"}`),
 		})
 	case demarc.TypeStrings:
 		return rapid.Map(rapid.SliceOfN(text, 0, 3), func(v []demarc.Value) demarc.Value { return demarc.List(f.Type, v...) })

@@ -291,8 +291,12 @@ func (n *nativeCompiler) integerCall(call celast.CallExpr) scalar[int64] {
 	return nil
 }
 
-// document is the policy that a document holds, or a string.
+// document is the policy that a document holds, or a string, or that is made of a statement.
 func (n *nativeCompiler) document(e celast.Expr) scalar[*policy.Policy] {
+	whole := func(text string) string { return text }
+	if e.Kind() == celast.CallKind && e.AsCall().FunctionName() == policyOf {
+		e, whole = e.AsCall().Args()[0], ofStatement
+	}
 	at, of := n.locate(e)
 	if at == nil || of.Type != demarc.TypeDocument && of.Type != demarc.TypeString {
 		return nil
@@ -305,7 +309,7 @@ func (n *nativeCompiler) document(e celast.Expr) scalar[*policy.Policy] {
 		if f.costs(10 * len(v.AsString())) {
 			return nil, Failed
 		}
-		p, err := policiesRead.parse(v.AsString())
+		p, err := policiesRead.parse(whole(v.AsString()))
 		if err != nil {
 			return nil, Failed
 		}

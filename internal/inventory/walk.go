@@ -90,10 +90,15 @@ func openJSON(raw []byte) []byte {
 		}
 	}
 	inner = bytes.TrimSpace(inner)
-	if jscan.Valid(inner) != nil {
-		return nil
+	if jscan.Valid(inner) == nil {
+		return inner
 	}
-	return inner
+	if bytes.Contains(inner, []byte(`\"`)) { // escaped twice, as API Gateway returns policies
+		if twice := jscan.Unquote(inner); jscan.Valid(twice) == nil {
+			return twice
+		}
+	}
+	return nil
 }
 
 // found is what came of looking for a fact: its values, and whether the path was there at all.

@@ -113,7 +113,7 @@ func (s *settler) planReferences(r *record) {
 		for _, alt := range path {
 			found, where := of.at(alt)
 			exact := where == strings.Join(alt.Names(), ".")
-			if own := s.inv.leading(found, to); !exact && len(own) > 0 {
+			if own := s.inv.leading(found, to); !exact && (len(own) > 0 || to != nil && have.known && len(have.to) == 0) {
 				found = own // what else a block refers to is for its other attributes
 			}
 			if len(found) == 0 {

@@ -262,7 +262,7 @@ func (s *settler) mergeFacts(old, r *record, same bool) {
 		}
 		// What was read goes before a default.
 		keepB := !a.Known() || a.Origin == demarc.Defaulted && b.Origin == demarc.Read || better && !(a.Origin == demarc.Read && b.Origin == demarc.Defaulted)
-		if a.Known() && !a.Value.Equal(b.Value) && a.Origin == demarc.Read && b.Origin == demarc.Read {
+		if a.Known() && !a.Value.Equal(b.Value) && a.Origin == demarc.Read && b.Origin == demarc.Read && !old.service.Facts[i].Typed {
 			kept, other, from := a.Value, b.Value, r.pos
 			if keepB {
 				kept, other, from = b.Value, a.Value, old.pos

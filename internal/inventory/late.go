@@ -143,7 +143,11 @@ func (s *settler) planReferences(r *record) {
 		}
 	}
 	if r.ref.Part != nil {
-		fill(&r.by, r.ref.Part.By, nil, false)
+		by := r.ref.Part.By
+		if r.ref.Dialect == demarc.ARM {
+			by = parentOf
+		}
+		fill(&r.by, by, nil, false)
 	}
 	for _, n := range r.ref.Named {
 		// What is referred to besides, such as a parameter that names a key, may be what counts.

@@ -54,12 +54,7 @@ func (r *Reader) Read(doc demarc.Document) {
 		r.denied(&doc)
 		return
 	}
-	plan := r.plans[doc.Dialect]
-	if plan == nil {
-		plan = newDialectPlan(doc.Dialect)
-		r.plans[doc.Dialect] = plan
-		r.captures[doc.Dialect] = jscan.NewCaptures(plan.slots)
-	}
+	plan := r.planOf(doc.Dialect)
 	c := r.captures[doc.Dialect]
 	switch doc.Dialect {
 	case demarc.AWSConfig:

@@ -165,6 +165,9 @@ func (r *Reader) terraformResource(plan *dialectPlan, c *jscan.Captures, doc *de
 		r.note(demarc.NoteRefused, doc.Pos, "expected a Terraform resource with an address and a type")
 		return
 	}
+	if typ == azapiType && r.azapi(plan, c, doc, address, name, rank) {
+		return
+	}
 	provider := r.inv.book.TerraformProvider(typ)
 	ref := r.refFor(doc, provider, typ)
 	if ref == nil {

@@ -23,6 +23,16 @@ func openValue() any { return map[string]any{unresolved: "unresolved"} }
 // refTo is a value that leads to another resource of the template.
 func refTo(logicalID string) any { return map[string]any{unresolved: "ref", "to": logicalID} }
 
+// attributeOf stands for an attribute of another resource; of its ARN, which a policy may name, it is told that it is that.
+func attributeOf(logicalID, attribute string) any {
+	if attribute == arnAttribute {
+		return map[string]any{unresolved: "ref", "to": logicalID, "attribute": attribute}
+	}
+	return refTo(logicalID)
+}
+
+const arnAttribute = "Arn"
+
 // removed stands for AWS::NoValue: the property is not there.
 type removed struct{}
 
@@ -343,12 +353,13 @@ func (t *cfn) call(name string, arg any, depth int) any {
 		return t.ref(s)
 	case "Fn::GetAtt":
 		if s, ok := arg.(string); ok {
-			logical, _, _ := strings.Cut(s, ".")
-			return refTo(logical)
+			logical, attribute, _ := strings.Cut(s, ".")
+			return attributeOf(logical, attribute)
 		}
 		if list, ok := arg.([]any); ok && len(list) > 0 {
 			logical, _ := list[0].(string)
-			return refTo(logical)
+			attribute, _ := list[len(list)-1].(string)
+			return attributeOf(logical, attribute)
 		}
 	case "Fn::If":
 		list, _ := arg.([]any)

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"net/url"
 	"strconv"
@@ -407,7 +408,7 @@ func convert(t demarc.Type, mapped map[string]demarc.Value, values []string, raw
 		}
 	case demarc.TypeDocument:
 		if inner := openJSON(raw); inner != nil {
-			if bytes.Contains(inner, []byte(`"`+unresolved+`"`)) {
+			if inner = namingResources(inner); bytes.Contains(inner, []byte(`"`+unresolved+`"`)) {
 				return demarc.Value{}, true // part of it is not known yet
 			}
 			return demarc.JSON(view(inner)), true
@@ -419,6 +420,56 @@ func convert(t demarc.Type, mapped map[string]demarc.Value, values []string, raw
 	default:
 	}
 	return demarc.Value{}, false
+}
+
+// namingResources puts logical ids in place of the ARNs that a policy of a template names as resources, which nobody knows yet: what is
+// allowed to whom does not hang on them. It leaves a policy as it is that denies something, unless all of it is about one resource:
+// whether a Deny takes something back does hang on them.
+func namingResources(policy []byte) []byte {
+	if !bytes.Contains(policy, []byte(`"attribute":"`+arnAttribute+`"`)) {
+		return policy
+	}
+	d := json.NewDecoder(bytes.NewReader(policy))
+	d.UseNumber()
+	var document map[string]any
+	if d.Decode(&document) != nil {
+		return policy
+	}
+	statements, ok := document["Statement"].([]any)
+	if !ok {
+		statements = []any{document["Statement"]}
+	}
+	denies, named := false, map[any]bool{}
+	for _, s := range append(statements, document) { // a statement may stand by itself
+		statement, _ := s.(map[string]any)
+		denies = denies || statement["Effect"] == "Deny"
+		if statement["NotResource"] != nil {
+			return policy
+		}
+		resources, isList := statement["Resource"].([]any)
+		if !isList && statement["Resource"] != nil {
+			resources = []any{statement["Resource"]}
+		}
+		for i, r := range resources {
+			if marker, _ := r.(map[string]any); marker[unresolved] == "ref" && marker["attribute"] == arnAttribute {
+				resources[i] = marker["to"]
+			}
+			if text, ok := resources[i].(string); ok {
+				named[text] = true
+			}
+		}
+		if len(resources) > 0 {
+			statement["Resource"] = resources
+		}
+	}
+	if denies && len(named) > 1 {
+		return policy
+	}
+	out, err := json.Marshal(document)
+	if err != nil {
+		return policy
+	}
+	return out
 }
 
 var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999", "2006-01-02T15:04:05-0700", "2006-01-02 15:04:05-07:00", "2006-01-02 15:04:05", time.DateOnly}

@@ -100,10 +100,10 @@ func object(v any) map[string]any {
 // cfn resolves the intrinsics of a CloudFormation template from its parameters' defaults.
 // Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html, read 2026-11-23.
 type cfn struct {
-	parameters, mappings, conditions, resources map[string]any
-	region, account                             string
-	truths                                      map[string]rulebook.Tri // of conditions; unknown while they are looked for
-	room                                        room
+	parameters, mappings, conditions, resources, globals map[string]any
+	region, account                                      string
+	truths                                               map[string]rulebook.Tri // of conditions; unknown while they are looked for
+	room                                                 room
 }
 
 func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document) {
@@ -117,7 +117,7 @@ func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demar
 		return
 	}
 	tmpl := &cfn{
-		parameters: object(t["Parameters"]), mappings: object(t["Mappings"]), conditions: object(t["Conditions"]), resources: object(t["Resources"]),
+		parameters: object(t["Parameters"]), mappings: object(t["Mappings"]), conditions: object(t["Conditions"]), resources: object(t["Resources"]), globals: object(t["Globals"]),
 		truths: map[string]rulebook.Tri{}, room: room{maxResolved},
 	}
 	if doc.Source != nil {
@@ -145,7 +145,11 @@ func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demar
 		if ref == nil {
 			continue
 		}
-		properties := tmpl.resolve(res["Properties"], 0)
+		properties := res["Properties"]
+		if kind, ok := strings.CutPrefix(typ, "AWS::Serverless::"); ok {
+			properties = inherit(tmpl.globals[kind], properties)
+		}
+		properties = tmpl.resolve(properties, 0)
 		if tmpl.room.full() {
 			r.tooLarge(doc, "resource "+logical)
 			return
@@ -155,6 +159,44 @@ func (r *Reader) cloudFormation(plan *dialectPlan, c *jscan.Captures, doc *demar
 		}
 		r.templateResource(plan, c, doc, ref, properties, logical, typ, "", tmpl.typeOf)
 	}
+}
+
+// inherit returns what a resource of SAM says together with what the Globals section says of all of its kind: maps are merged, lists
+// come one after the other, and of anything else what the resource itself says counts.
+// Source: https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html,
+// section Overridable properties, read 2026-11-30.
+func inherit(global, own any) any {
+	switch o := own.(type) {
+	case nil:
+		return global
+	case map[string]any:
+		g, ok := global.(map[string]any)
+		if !ok || intrinsicOf(g) != "" || intrinsicOf(o) != "" {
+			return own
+		}
+		out := maps.Clone(g)
+		for k, v := range o {
+			out[k] = inherit(g[k], v)
+		}
+		return out
+	case []any:
+		if g, ok := global.([]any); ok {
+			return slices.Concat(g, o)
+		}
+	}
+	return own
+}
+
+// intrinsicOf returns the intrinsic function that an object is a call of, "" if it is none.
+func intrinsicOf(m map[string]any) string {
+	if len(m) == 1 {
+		for k := range m {
+			if k == "Ref" || k == "Condition" || strings.HasPrefix(k, "Fn::") {
+				return k
+			}
+		}
+	}
+	return ""
 }
 
 // tooLarge tells that the expressions of a template came to too much when a resource was reached.
@@ -300,12 +342,8 @@ func (t *cfn) resolve(v any, depth int) any {
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		if len(v) == 1 {
-			for k, arg := range v {
-				if k == "Ref" || k == "Condition" || strings.HasPrefix(k, "Fn::") {
-					return t.intrinsic(k, arg, depth)
-				}
-			}
+		if name := intrinsicOf(v); name != "" {
+			return t.intrinsic(name, v[name], depth)
 		}
 		for k := range v {
 			if strings.HasPrefix(k, "Fn::") { // Fn::Transform beside other keys

@@ -916,14 +916,17 @@ func (l *loader) typed(s *Service, fact int, v *factEntry) {
 	case len(byDialect(&v.In)) > 0 || v.Derive.Value != "" || v.Relation.Value != "" || len(v.Default) > 0 || v.Presume != nil:
 		l.fault(types[0].Pos, "fact %s is told by the type of the document, and cannot lie anywhere else", f.Name)
 	}
+	told := func(ref *TypeRef, t text) bool {
+		return ref.Part == nil && (strings.EqualFold(ref.Type, t.Value) || string(ref.Dialect) == t.Value)
+	}
 	for _, t := range types {
-		if !slices.ContainsFunc(s.Types, func(ref *TypeRef) bool { return ref.Part == nil && strings.EqualFold(ref.Type, t.Value) }) {
+		if !slices.ContainsFunc(s.Types, func(ref *TypeRef) bool { return told(ref, t) }) {
 			l.fault(t.Pos, "%s has no type %q", s.ID, t.Value)
 		}
 	}
 	for _, ref := range s.Types {
 		if ref.Part == nil {
-			is := slices.ContainsFunc(types, func(t text) bool { return strings.EqualFold(ref.Type, t.Value) })
+			is := slices.ContainsFunc(types, func(t text) bool { return told(ref, t) })
 			ref.Facts = append(ref.Facts, FactPath{Fact: fact, Always: demarc.Bool(is)})
 		}
 	}

@@ -342,7 +342,8 @@ func (r *run) factAbout(a *demarc.Answer, name string) string {
 	return ""
 }
 
-// places says where a fact could be read: the first place of each dialect, with the type or body that holds it.
+// places says where a fact could be read: the first place of each dialect, with the type or body that holds it; of a derived fact where
+// those could be read that made it unknown.
 func (r *run) places(a *demarc.Answer, name string) []string {
 	svc := r.book.Service(a.Resource.Service)
 	if svc == nil {
@@ -353,13 +354,21 @@ func (r *run) places(a *demarc.Answer, name string) []string {
 		return nil
 	}
 	var places []string
+	if derive := svc.Facts[i].Derive; derive != nil {
+		for _, read := range derive.Reads {
+			if f, ok := a.Fact(svc.Facts[read].Name); ok && !f.Fact.Known() {
+				places = append(places, r.places(a, f.Name)...)
+			}
+		}
+		return places
+	}
 	var seen []demarc.Dialect
 	for _, t := range svc.Types {
 		if slices.Contains(seen, t.Dialect) {
 			continue
 		}
 		for _, f := range t.Facts {
-			if f.Fact != i {
+			if f.Fact != i || len(f.Path) == 0 { // without a path the type tells
 				continue
 			}
 			seen = append(seen, t.Dialect)

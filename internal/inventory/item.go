@@ -151,7 +151,8 @@ func (m *Maker) presume(r *record, facts presumed) {
 	}
 }
 
-// derive computes derived facts, in an order in which each finds those that it reads.
+// derive computes derived facts, in an order in which each finds those that it reads. One that is unknown is so for the reason of the
+// first that made it unknown.
 func (m *Maker) derive(r *record, facts []int) {
 	for _, i := range facts {
 		if r.row.known(i) {
@@ -163,8 +164,13 @@ func (m *Maker) derive(r *record, facts []int) {
 			n := rulebook.Note(res.Err)
 			m.note(n.Kind, r.pos, "%s: fact %s of %s: %s", r.service.ID, f.Name, r.id, n.Message)
 		}
-		if !res.Value.IsZero() {
+		switch {
+		case !res.Value.IsZero():
 			m.setDerived(r, i, res)
+		case len(res.Missing) > 0:
+			if missing := r.row.At(res.Missing[0]); !missing.Known() {
+				r.row.set(i, demarc.Fact{Origin: missing.Origin})
+			}
 		}
 	}
 }

@@ -194,7 +194,7 @@ func decided(svc *rulebook.Service, line *rulebook.Line) map[demarc.Dialect][]st
 	out := map[demarc.Dialect][]string{}
 	for _, typ := range svc.Types {
 		for _, p := range typ.Facts {
-			if !slices.Contains(facts, p.Fact) {
+			if !slices.Contains(facts, p.Fact) || !p.Always.IsZero() { // the type tells one side alone
 				continue
 			}
 			if out[typ.Dialect] == nil {

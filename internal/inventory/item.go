@@ -22,6 +22,7 @@ type Maker struct {
 	lists   map[int][]demarc.Value
 	list    []demarc.Value // scratch: what is drawn through a relation
 	taken   taken          // scratch: of what is drawn
+	own     []string       // scratch: what a resource is called
 	texts   []byte         // scratch: what the Items of a batch are called
 	ends    []called
 }

@@ -171,7 +171,7 @@ func (s *settler) ownReferences(r *record) {
 		refs := &r.refs[relation]
 		refs.known = true
 		refs.to = slices.DeleteFunc(refs.to, func(to string) bool { return to == "#" }) // what comes of it is called that
-		names := r.ownNames()
+		names := r.ownNames(nil)
 		if !plan.Relations[relation].Answers {
 			names = append(names, "#"+anybody)
 		}
@@ -184,9 +184,9 @@ func (s *settler) ownReferences(r *record) {
 	}
 }
 
-// ownNames returns what others of the same input may call a resource: its address first, and that without indexes.
-func (r *record) ownNames() []string {
-	names := []string{"#" + r.address}
+// ownNames appends what others of the same input may call a resource: its address first, and that without indexes.
+func (r *record) ownNames(names []string) []string {
+	names = append(names, "#"+r.address)
 	if block := withoutIndexes(r.address); block != r.address {
 		names = append(names, "#"+block)
 	}

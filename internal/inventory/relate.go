@@ -398,7 +398,8 @@ func (m *Maker) drawn(r *record, plan *servicePlan, f *rulebook.Fact) demarc.Fac
 	m.taken.reset() // of what answers for several references
 	own := []string(nil)
 	if slices.Contains(r.ref.Self, f.Via) {
-		own = r.ownNames()
+		m.own = r.ownNames(m.own[:0])
+		own = m.own
 	}
 	for index, reference := range references.to {
 		if named := slices.Contains(own, reference); named || own != nil && reference == "#"+anybody {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,31 +109,40 @@ type found struct {
 	present bool // the value at the plain keys was there, though it may have held no element
 }
 
-// look finds the values of a path in captured slots. They are put into scratch, and good until it is used again.
+// look finds the values of a path in captured slots, at the first alternative that is present. One that is asked whether it is
+// set and is not, or a list in which nothing was found, only counts where no other is there. The values are put into scratch,
+// and good until it is used again.
 func (p pathPlan) look(c *jscan.Captures, fold, single bool, scratch *[][]byte) (found, rulebook.Question) {
+	empty, of := found{}, rulebook.TheValue
 	for _, a := range p {
 		raw := c.Get(a.slot)
 		if jscan.IsNull(raw) {
 			continue
 		}
-		if len(a.rest) == 0 {
-			*scratch = append((*scratch)[:0], raw)
-			return found{*scratch, true}, a.asked
-		}
 		f := found{values: (*scratch)[:0]}
-		walk(raw, a.rest, fold, single, func(v []byte) { f.values = append(f.values, v) })
-		*scratch = f.values
 		gathers := false
-		for _, s := range a.rest {
-			gathers = gathers || s.Kind == rulebook.StepEach
+		if len(a.rest) == 0 {
+			f.values = append(f.values, raw)
+		} else {
+			walk(raw, a.rest, fold, single, func(v []byte) { f.values = append(f.values, v) })
+			for _, s := range a.rest {
+				gathers = gathers || s.Kind == rulebook.StepEach
+			}
 		}
+		*scratch = f.values
 		f.present = len(f.values) > 0 || gathers && (raw[0] == '[' || raw[0] == '"')
-		if f.present {
+		if len(f.values) > 0 && (a.asked != rulebook.WhetherSet || slices.ContainsFunc(f.values, mayBeSet)) {
 			return f, a.asked
 		}
+		if f.present && !empty.present {
+			empty, of = found{present: true}, a.asked
+		}
 	}
-	return found{}, rulebook.TheValue
+	return empty, of
 }
+
+// mayBeSet reports whether a value is set or nobody knows yet.
+func mayBeSet(raw []byte) bool { return isUnresolved(raw) || isSet(raw) }
 
 // converter makes the values of facts of what was found. The values that it has made are good until it is reset: whoever
 // keeps one copies it.
@@ -338,10 +348,13 @@ func (c *converter) record(f *rulebook.Fact, raw []byte) (demarc.Value, bool) {
 			}
 			got, good := c.fact(field.AsFact(), values, alt.Asked)
 			c.found = c.found[:from]
+			if alt.Asked == rulebook.WhetherSet && !good {
+				continue
+			}
 			if good {
 				v = got
 			}
-			ok = ok && (good || alt.Asked == rulebook.WhetherSet)
+			ok = ok && good
 			n += len(field.Path) - 1 - k
 			break
 		}

@@ -259,8 +259,12 @@ func (r *record) call(n rulebook.Naming, addresses []string) {
 }
 
 // fill returns a list in which the elements that are not known, or a field of the records in it, are the addresses, if there
-// are as many; otherwise nil. A list of one such element may be one of which a plan does not know how long it will be.
+// are as many; otherwise nil. A list of one such element may be one of which a plan does not know how long it will be. Blocks of
+// a plan may come in another order than in its configuration, so it is not known which of several addresses a record has.
 func fill(elements []demarc.Value, field *rulebook.Field, addresses []string) []demarc.Value {
+	if field != nil && slices.ContainsFunc(addresses, func(a string) bool { return a != addresses[0] }) {
+		return nil
+	}
 	out := slices.Clone(elements)
 	if len(out) == 1 && field == nil && out[0].IsZero() {
 		out = make([]demarc.Value, len(addresses))

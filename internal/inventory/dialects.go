@@ -212,18 +212,18 @@ func (r *Reader) envelopeElements(plan *dialectPlan, c *jscan.Captures, doc *dem
 	return some
 }
 
-// hasWhat reports whether an element has the member that its place asks for.
+// hasWhat reports whether an element has a member that its place asks for.
 func hasWhat(p *rulebook.Place, raw []byte, fold bool) bool {
-	if p.Has == "" {
-		return true
+	for member, text := range p.Asks() {
+		v := jscan.Member(raw, member, fold)
+		if v == nil {
+			continue
+		}
+		if got, ok := textOf(v); text == "" || ok && got == text {
+			return true
+		}
 	}
-	member, text := p.Asks()
-	v := jscan.Member(raw, member, fold)
-	if v == nil || text == "" {
-		return v != nil
-	}
-	got, ok := textOf(v)
-	return ok && got == text
+	return p.Has == ""
 }
 
 var zoneName = regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-\d+)(?:[a-z]|-)`)

@@ -21,22 +21,27 @@ func (b *Rulebook) EnvelopeIndex() *EnvelopeIndex {
 			switch {
 			case len(p.Envelope) > 0 && d != demarc.Graph:
 				key := strings.TrimSuffix(p.Envelope[0], "[]")
-				claim := demarc.Claim{Dialect: d}
-				if len(p.Envelope) == 1 {
-					claim.Has, _ = p.Asks()
+				if len(p.Envelope) > 1 || p.Has == "" {
+					x.claim(x.members, key, demarc.Claim{Dialect: d})
+					continue
 				}
-				if !slices.Contains(x.members[key], claim) {
-					x.members[key] = append(x.members[key], claim)
+				for member := range p.Asks() {
+					x.claim(x.members, key, demarc.Claim{Dialect: d, Has: member})
 				}
-			case p.Has != "" && len(p.Envelope) == 0:
-				member, text := p.Asks()
-				if claim := (demarc.Claim{Dialect: d, Text: text}); !slices.Contains(x.whole[member], claim) {
-					x.whole[member] = append(x.whole[member], claim)
+			case len(p.Envelope) == 0:
+				for member, text := range p.Asks() {
+					x.claim(x.whole, member, demarc.Claim{Dialect: d, Text: text})
 				}
 			}
 		}
 	}
 	return x
+}
+
+func (x *EnvelopeIndex) claim(of map[string][]demarc.Claim, member string, claim demarc.Claim) {
+	if !slices.Contains(of[member], claim) {
+		of[member] = append(of[member], claim)
+	}
 }
 
 // Member returns who reads a top-level member of that name. Case counts.

@@ -534,6 +534,23 @@ func (l *loader) gather(own map[demarc.ServiceID]*Service) {
 	}
 }
 
+// asks finds mistakes in what the elements of an envelope must have.
+func (l *loader) asks(ref *TypeRef) {
+	if ref.Has == "" {
+		return
+	}
+	all := strings.Split(ref.Has, "|")
+	for i, ask := range all {
+		switch member, _, _ := strings.Cut(ask, "="); {
+		case strings.TrimSpace(member) != member || member == "":
+			l.fault(ref.Pos, "has %q: between | there is a member, or MEMBER=TEXT", ref.Has)
+			return
+		case slices.Contains(all[:i], ask):
+			l.fault(ref.Pos, "has %q names %s twice", ref.Has, ask)
+		}
+	}
+}
+
 func (l *loader) clash(ref *TypeRef, with *Place) {
 	if isEnvelopeDialect(ref.Dialect) {
 		l.fault(ref.Pos, "envelope %s of dialect %s with the member %q is already %s", strings.Join(ref.Envelope, "."), ref.Dialect, ref.Has, with.Service)
@@ -838,6 +855,7 @@ func (l *loader) types(s *Service, f *serviceFile) {
 			if t.Type.Value != "" {
 				ref.Type, ref.Has, ref.Context = t.Type.Value, t.Has, t.Context
 				ref.Envelope = envelope(t.Envelope.Value)
+				l.asks(ref)
 				ref.Summary = t.Complete != nil && !*t.Complete
 			}
 			s.Types = append(s.Types, ref)
@@ -865,6 +883,7 @@ func (l *loader) types(s *Service, f *serviceFile) {
 			ref := &TypeRef{Service: s, Dialect: dialect, Type: p.Key, Part: part, Has: p.Value.Has, Context: p.Value.Context, Pos: p.Pos}
 			if isEnvelopeDialect(dialect) {
 				ref.Envelope = envelope(p.Key)
+				l.asks(ref)
 			}
 			s.Types = append(s.Types, ref)
 		}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -43,10 +44,32 @@ func (p *Place) Ref() *TypeRef {
 	panic(fmt.Sprintf("rulebook: the index of the catalog is not that of its files: %s has no type %s of %s; go generate ./catalog writes it anew", p.Service, p.Type, p.Dialect))
 }
 
-// Asks returns the member that each element must have, and the text that it must have there, empty if any will do.
-func (p *Place) Asks() (member, text string) {
-	member, text, _ = strings.Cut(p.Has, "=")
-	return member, text
+// Asks goes through the members of which each element must have one, with the text that it must have there, empty if any will
+// do. There are none where elements need have nothing.
+func (p *Place) Asks() iter.Seq2[string, string] {
+	return func(yield func(member, text string) bool) {
+		if p.Has == "" {
+			return
+		}
+		for ask := range strings.SplitSeq(p.Has, "|") {
+			if member, text, _ := strings.Cut(ask, "="); !yield(member, text) {
+				return
+			}
+		}
+	}
+}
+
+// asksLike reports whether two places ask for a member that is the same, or both for none.
+func (p *Place) asksLike(q *Place) bool {
+	if p.Has == "" || q.Has == "" {
+		return p.Has == q.Has
+	}
+	for ask := range strings.SplitSeq(p.Has, "|") {
+		if slices.Contains(strings.Split(q.Has, "|"), ask) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Place) is(ref *TypeRef) bool {
@@ -102,7 +125,7 @@ func gather(d demarc.Dialect, all []*Place, clash func(p, with *Place)) *places 
 		key := p.member()
 		for _, old := range out.byMember[key] {
 			// The parts of a body may be of several services; its elements are resources of one.
-			if !p.Part && !old.Part && slices.Equal(p.Envelope, old.Envelope) && p.Has == old.Has && strings.EqualFold(p.Context, old.Context) {
+			if !p.Part && !old.Part && slices.Equal(p.Envelope, old.Envelope) && p.asksLike(old) && strings.EqualFold(p.Context, old.Context) {
 				clash(p, old)
 			}
 		}

@@ -121,7 +121,7 @@ type TypeRef struct {
 	Dialect  demarc.Dialect
 	Type     string
 	Envelope []string // keys on the way to the elements: ["Reservations[]", "Instances[]"]
-	Has      string   // a member that each element must have, or MEMBER=TEXT
+	Has      string   // a member that each element must have, or MEMBER=TEXT; of several with "|" between them one
 	Context  string   // of Microsoft Graph bodies
 	Summary  bool     // missing members mean nothing
 	Part     *Part    // nil for a resource of its own

@@ -239,7 +239,7 @@ func (r *Reader) envelopeRecord(plan *dialectPlan, c *jscan.Captures, doc *demar
 			r.note(demarc.NoteSkipped, doc.Pos, "%s is %s", ref.Type, strings.ToLower(state+plan.text(c, "Status")))
 			return nil
 		}
-		at = awsSurroundings(plan, c, doc, raw)
+		at = awsSurroundings(plan, c, doc, ref, raw)
 		rec := r.element(plan, c, doc, ref, at)
 		if from := arnParts(rec.id); from.account != "" {
 			rec.account = from.account
@@ -278,8 +278,9 @@ func (r *Reader) envelopeRecord(plan *dialectPlan, c *jscan.Captures, doc *demar
 	}
 }
 
-// awsSurroundings finds the account and the region of a body: from its owner, an ARN or a zone.
-func awsSurroundings(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, raw []byte) surroundings {
+// awsSurroundings finds the account and the region of a body: from its owner, an ARN or a zone. Whose call answered counts for
+// types whose identity names the account, such as images, which may be another's; those with an alias are there in each account.
+func awsSurroundings(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document, ref *rulebook.TypeRef, raw []byte) surroundings {
 	var at surroundings
 	if doc.Source != nil {
 		at.account, at.region = doc.Source.Account, doc.Source.Region
@@ -289,8 +290,9 @@ func awsSurroundings(plan *dialectPlan, c *jscan.Captures, doc *demarc.Document,
 			at.region = m[1]
 		}
 	}
+	others := plan.text(c, "ImageOwnerAlias") != "" || at.account != "" && ref.Identity != nil && len(ref.Identity.Account) > 0
 	for _, owner := range []string{scalarText(jscan.Member(doc.Body, "OwnerId", true)), plan.text(c, "OwnerId")} {
-		if owner != "" && owner != "AWS" { // AWS is no account: what it owns is there in each
+		if owner != "" && owner != "AWS" && !others { // AWS is no account: what it owns is there in each
 			at.account = owner
 		}
 	}

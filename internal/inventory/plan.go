@@ -89,7 +89,7 @@ var envelopes = map[demarc.Dialect]struct {
 		sections: []string{"configuration", "supplementaryConfiguration"},
 	},
 	demarc.AWSAPI: {
-		own:  [][]string{{"OwnerId"}, {"Arn"}, {"AvailabilityZone"}, {"Placement", "AvailabilityZone"}, {"State", "Name"}, {"Status"}},
+		own:  [][]string{{"OwnerId"}, {"ImageOwnerAlias"}, {"Arn"}, {"AvailabilityZone"}, {"Placement", "AvailabilityZone"}, {"State", "Name"}, {"Status"}},
 		tags: [][]string{{"Tags"}, {"TagSet"}, {"TagList"}},
 	},
 	demarc.CloudFormation: {

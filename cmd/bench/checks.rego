@@ -95,7 +95,11 @@ failed["aws/ebs/encrypted"] := count([v | some v in of("aws_ebs_volume"); not v.
 
 failed["aws/rds/public-access"] := count([d | some d in of("aws_db_instance"); d.change.after.publicly_accessible])
 
-failed["aws/rds/encrypted"] := count([d | some d in of("aws_db_instance"); not d.change.after.storage_encrypted])
+failed["aws/rds/encrypted"] := count([d |
+	some d in of("aws_db_instance")
+	not startswith(d.change.after.engine, "custom-")
+	not d.change.after.storage_encrypted
+])
 
 failed["aws/rds/backups"] := count([d | some d in of("aws_db_instance"); d.change.after.backup_retention_period < 7])
 

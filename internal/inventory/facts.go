@@ -32,7 +32,7 @@ type columnState struct {
 const (
 	maxNumbers  = 4096    // facts of one column that have numbers
 	maxNumbered = 2 << 10 // bytes of one of them
-	maxTable    = 6 << 20 // bytes of a Table
+	maxTable    = 3 << 20 // bytes of a Table
 	eachFact    = 100     // bytes that a fact takes in a Table beside its key and its value, about
 	carried     = 1 << 31 // set in the number of a fact that has none: the rest is its place in Row.own
 )

@@ -100,7 +100,7 @@ func plotGrowth(r *report) []byte {
 	for _, p := range r.Start.Ready {
 		ready.points = append(ready.points, [2]float64{float64(p.Services), float64(p.CPU.Microseconds()) / 1000})
 	}
-	panel{450, 300, 280, 190, "ms until a tenth of today's services are ready, by services", false}.draw(&b, []curve{ready})
+	panel{450, 300, 280, 190, "ms until a tenth of today's are ready, by services", false}.draw(&b, []curve{ready})
 	for i, w := range what {
 		y := 540 + 16*(i%4)
 		x := 70 + 300*(i/4)

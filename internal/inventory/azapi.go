@@ -15,7 +15,8 @@ const azapiType = "azapi_resource"
 // azapiParent is the attribute in which such a resource names the one that it is a child of.
 const azapiParent = "parent_id"
 
-// azapi reads such a resource by the paths of its ARM type. It returns false, and adds nothing, where that type is not known.
+// azapi reads such a resource by the paths of its ARM type. It returns false, and adds nothing, where the type or the body cannot be
+// read.
 // Source: https://github.com/Azure/terraform-provider-azapi/blob/main/docs/resources/resource.md, read 2026-11-30.
 func (r *Reader) azapi(from *dialectPlan, captured *jscan.Captures, doc *demarc.Document, address, name string, rank rank) bool {
 	values := from.raw(captured, "change.after")

@@ -46,7 +46,7 @@ const (
 
 // Batches goes through all resources, some at a time.
 type Batches struct {
-	resources       *spill.Reader
+	resources       *spill.SelectionReader
 	attached, found ofResources
 	ordinal         uint64 // of the next
 }

@@ -23,19 +23,27 @@ func (s *settler) gather(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.resources = s.inv.store.Select(records)
 	var (
 		group  []byte // the first record of an id, as it is
+		run    int    // where it is
 		single = true // it is the only one so far
 		all    joining
 	)
+	begin := func() error {
+		all.begin(s, group)
+		return s.resources.Drop(run)
+	}
 	end := func() error {
 		switch {
 		case len(group) == 0:
 			return nil
 		case single && !s.looksAt(group):
-			return s.resources.Append(group)
+			return s.resources.Keep(run)
 		case single:
-			all.begin(s, group)
+			if err := begin(); err != nil {
+				return err
+			}
 		}
 		return all.end()
 	}
@@ -47,10 +55,12 @@ func (s *settler) gather(ctx context.Context) error {
 		}
 		if sameResource(group, text) {
 			if single {
-				all.begin(s, group)
+				if err := begin(); err != nil {
+					return err
+				}
 				single = false
 			}
-			if err := all.add(text); err != nil {
+			if err := cmp.Or(all.add(text), s.resources.Drop(records.Run())); err != nil {
 				return err
 			}
 			continue
@@ -58,7 +68,7 @@ func (s *settler) gather(ctx context.Context) error {
 		if err := end(); err != nil {
 			return err
 		}
-		group, single = append(group[:0], text...), true
+		group, run, single = append(group[:0], text...), records.Run(), true
 	}
 	if err := end(); err != nil {
 		return err
@@ -165,7 +175,7 @@ func (j *joining) end() error {
 		return err
 	}
 	j.buf = j.s.encoder.append(j.buf[:0], &j.old, kindRead)
-	return j.s.resources.Append(j.buf)
+	return j.s.resources.Add(j.buf)
 }
 
 // known remembers what a resource says that matters for others.

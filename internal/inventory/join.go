@@ -33,7 +33,7 @@ func (s *settler) joinWeak() error {
 	if err != nil {
 		return err
 	}
-	return s.alongside(s.resources, found, func(_ uint64, text string, answers []string) error {
+	return s.alongside(found, func(text string, answers []string) error {
 		d := decoder{rest: answers[0][slotSize:]} // of the name that comes first
 		n, id, provider := d.uint(), d.text(), d.text()
 		var r record
@@ -53,9 +53,9 @@ func (s *settler) joinWeak() error {
 	})
 }
 
-// alongside calls f with each byte string of a log whose number is that of some answers, which come in their order. What
-// it is called with lasts.
-func (s *settler) alongside(log *spill.Log, answers *spill.Sorter, f func(number uint64, text string, answers []string) error) error {
+// alongside calls f with each resource whose ordinal is that of some answers, which come in their order. What it is called with
+// lasts.
+func (s *settler) alongside(answers *spill.Sorter, f func(text string, answers []string) error) error {
 	if answers.Len() == 0 {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (s *settler) alongside(log *spill.Log, answers *spill.Sorter, f func(number
 		return err
 	}
 	a, some := merge.Next()
-	in := log.Read()
+	in := s.resources.Read()
 	number := uint64(0)
 	for text, ok := in.Next(); ok && some; text, ok = in.Next() {
 		var own []string
@@ -73,7 +73,7 @@ func (s *settler) alongside(log *spill.Log, answers *spill.Sorter, f func(number
 			a, some = merge.Next()
 		}
 		if len(own) > 0 {
-			if err := f(number, string(text), own); err != nil {
+			if err := f(string(text), own); err != nil {
 				return err
 			}
 		}

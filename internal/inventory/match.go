@@ -80,7 +80,7 @@ func (l *ledger) nameAll(plan *servicePlan, n *name, r *record) error {
 	n.source = l.inv.sources.number(r.source)
 	var err error
 	r.eachAlias(func(alias string) {
-		if alias != "" && err == nil {
+		if err == nil {
 			err = l.name(n, nameKey(plan, alias))
 		}
 	})

@@ -209,14 +209,17 @@ func (e *encoder) append(b []byte, r *record, k kind) []byte {
 	for _, s := range [...]string{r.provider, r.account, r.region, r.typ} {
 		b = e.symbol(b, s)
 	}
-	b = appendText(b, r.name)
+	b = appendCalled(b, r.id, r.name)
 	b = appendText(b, r.tags)
 	b = appendPosition(b, &r.pos)
 	b = r.row.append(b)
 	for i := range r.refs {
 		b = appendReferences(b, &r.refs[i])
 	}
-	b = appendTexts(b, r.aliases)
+	b = binary.AppendUvarint(b, uint64(len(r.aliases)))
+	for _, a := range r.aliases {
+		b = appendCalled(b, r.id, a)
+	}
 	for _, x := range [...]struct {
 		flag uint64
 		text string
@@ -244,6 +247,22 @@ func (e *encoder) append(b []byte, r *record, k kind) []byte {
 		}
 	}
 	return b
+}
+
+// appendCalled appends what a resource is called, which most often its id ends with: then twice its length, else one more and the text.
+func appendCalled(b []byte, id, s string) []byte {
+	if strings.HasSuffix(id, s) {
+		return binary.AppendUvarint(b, uint64(len(s))<<1)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(s))<<1|1), s...)
+}
+
+func (d *decoder) called(id string) string {
+	n := d.uint()
+	if n&1 == 0 {
+		return id[len(id)-int(n>>1):]
+	}
+	return d.take(int(n >> 1))
 }
 
 func appendPosition(b []byte, p *demarc.Position) []byte {
@@ -400,7 +419,7 @@ func (inv *Inventory) decode(text string, r *record) kind {
 	r.service = r.ref.Service
 	r.provider, r.account = inv.symbols.read(&d), inv.symbols.read(&d)
 	r.region, r.typ = inv.symbols.read(&d), inv.symbols.read(&d)
-	r.name = d.text()
+	r.name = d.called(r.id)
 	r.tags = demarc.Tags(d.text())
 	r.pos = d.position()
 	r.pos.Input = from.input
@@ -409,7 +428,9 @@ func (inv *Inventory) decode(text string, r *record) kind {
 	for i := range r.refs {
 		d.references(&r.refs[i])
 	}
-	r.aliases = d.texts(r.aliases)
+	for range d.uint() {
+		r.aliases = append(r.aliases, d.called(r.id))
+	}
 	for _, x := range [...]struct {
 		flag uint64
 		to   *string
@@ -463,12 +484,16 @@ func inputKey(s *demarc.Source) string {
 	return s.Name + "\x00" + s.Input
 }
 
-// eachAlias calls f with everything that r may be called, some of it twice.
+// eachAlias calls f with everything that r may be called, once.
 func (r *record) eachAlias(f func(string)) {
 	f(r.id)
-	f(r.name)
-	for _, a := range r.aliases {
-		f(a)
+	if r.name != "" && r.name != r.id {
+		f(r.name)
+	}
+	for i, a := range r.aliases {
+		if a != "" && a != r.id && a != r.name && !slices.Contains(r.aliases[:i], a) {
+			f(a)
+		}
 	}
 	if r.address != "" {
 		f(addressKey(r.inputKey(), r.address))

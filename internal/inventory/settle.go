@@ -55,9 +55,9 @@ type settler struct {
 	out  *Settled
 	memo *rulebook.Memo
 
-	resources *spill.Log    // records, one for each resource, by id
-	attached  *spill.Sorter // what becomes part of which resource, or stands in its place
-	found     *spill.Sorter // what the references of which resource lead to
+	resources *spill.Selection // records, one for each resource, by id
+	attached  *spill.Sorter    // what becomes part of which resource, or stands in its place
+	found     *spill.Sorter    // what the references of which resource lead to
 	encoder   *encoder
 	*ledger   // what resources are called, and what others call them
 
@@ -82,7 +82,7 @@ func (inv *Inventory) Settle(ctx context.Context, workers int) (*Settled, error)
 	}
 	s := &settler{
 		inv: inv, encoder: inv.encoder(), seen: &inv.seen, memo: rulebook.NewMemo(inv.asOf),
-		resources: inv.store.NewLog(), attached: inv.store.NewSorter(sortedSmall, inv.compareAttached), found: inv.store.NewSorter(sortedSmall, nil),
+		attached: inv.store.NewSorter(sortedSmall, inv.compareAttached), found: inv.store.NewSorter(sortedSmall, nil),
 	}
 	if err := s.settle(ctx, workers); err != nil {
 		return nil, err
@@ -120,7 +120,6 @@ func (s *settler) settle(ctx context.Context, workers int) error {
 			return err
 		}
 	}
-	s.inv.records.Release()
 	s.inv.pieces.Release()
 	s.clusters.settle()
 	return s.relate(ctx, workers)
@@ -132,7 +131,9 @@ func (s *settler) begin() {
 	notes.Merge(&s.inv.notes)
 	s.again = false
 	s.out = &Settled{Notes: notes}
-	s.resources.Release()
+	if s.resources != nil {
+		s.resources.Release()
+	}
 	s.attached.Release()
 	s.clusters = clusters{book: s.inv.book}
 	s.loose = map[looseParts]bool{}

@@ -31,7 +31,7 @@ type run struct {
 
 const (
 	maxRuns = 256
-	runRead = 32 << 10 // of a run at once, while it is merged
+	runRead = 16 << 10 // of a run at once, while it is merged
 )
 
 // NewSorter returns a Sorter that sorts chunk bytes at once. compare orders byte strings; nil orders them as bytes.
@@ -211,6 +211,7 @@ func (s *Sorter) Absorb(o *Sorter) error {
 // Merge goes through the runs of a Sorter as through one.
 type Merge struct {
 	compare func(a, b []byte) int
+	runs    []run
 	heap    []cursor // the smallest first
 	err     error
 	started bool
@@ -226,7 +227,7 @@ func newMerge(compare func(a, b []byte) int, runs []run) *Merge {
 	if compare == nil {
 		compare = bytes.Compare
 	}
-	m := &Merge{compare: compare}
+	m := &Merge{compare: compare, runs: runs}
 	for i, r := range runs {
 		c := cursor{run: i, r: &Reader{f: r.f, blocks: r.blocks}}
 		var ok bool
@@ -263,6 +264,9 @@ func (m *Merge) Next() ([]byte, bool) {
 	}
 	return m.heap[0].cur, true
 }
+
+// Run returns which run the byte string is of that Next returned last, for Selection.
+func (m *Merge) Run() int { return m.heap[0].run }
 
 // Err returns the error that ended the reading, nil for none.
 func (m *Merge) Err() error { return m.err }

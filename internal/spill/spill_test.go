@@ -115,6 +115,66 @@ func TestSorter(t *testing.T) {
 	}
 }
 
+// A selection gives back what was kept and added, in that order, each time, also while its sorter takes more.
+func TestSelection(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		list, more := texts(t), texts(t)
+		chunk := rapid.SampledFrom([]int{100, 10_000, 1 << 20}).Draw(t, "chunk")
+		steps := rapid.SliceOfN(rapid.SampledFrom([]string{"keep", "drop", "add"}), 1, 20).Draw(t, "steps")
+		for _, budget := range budgets {
+			store := spill.NewStore(dir, budget)
+			sorter := store.NewSorter(chunk, nil)
+			add := func(list [][]byte) {
+				for _, b := range list {
+					if err := sorter.Add(b); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			add(list)
+			m, err := sorter.Sorted()
+			if err != nil {
+				t.Fatal(err)
+			}
+			selection := store.Select(m)
+			var want [][]byte
+			for n := 0; ; n++ {
+				b, ok := m.Next()
+				if !ok {
+					break
+				}
+				step := steps[n%len(steps)]
+				if step == "keep" {
+					want = append(want, bytes.Clone(b))
+					err = selection.Keep(m.Run())
+				} else {
+					err = selection.Drop(m.Run())
+				}
+				if err == nil && step == "add" {
+					want = append(want, append([]byte("instead of "), b...))
+					err = selection.Add(want[len(want)-1])
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if selection.Len() != len(want) {
+				t.Fatalf("%d byte strings of %d", selection.Len(), len(want))
+			}
+			for range 2 {
+				if got := all(t, selection.Read()); !slices.EqualFunc(got, want, bytes.Equal) {
+					t.Fatalf("budget %d: %d byte strings came back of %d, or others", budget, len(got), len(want))
+				}
+				add(more)
+			}
+			if err := store.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 // Where files cannot be written, it is said.
 func TestNoRoom(t *testing.T) {
 	store := spill.NewStore("no/such/directory", 0)

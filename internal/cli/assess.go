@@ -283,14 +283,7 @@ func (r *run) about() demarc.Run {
 	}
 }
 
-func (r *run) summary() *report.Summary {
-	s := report.NewSummary(r.about())
-	for a := range r.Answers() {
-		s.Add(a)
-	}
-	s.Run = r.about() // whether it was interrupted is known now
-	return s
-}
+func (r *run) summary() *report.Summary { return report.Summarize(r.Answers(), r.about) }
 
 // checkTitle returns the title of a check by its full id, such as "aws/rds/public-access".
 func (r *run) checkTitle(id string) string {

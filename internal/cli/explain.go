@@ -171,8 +171,8 @@ func explainStack(p *table.Printer, a *demarc.Answer) {
 			flush()
 			layer = l
 		}
-		ground := report.Ground(a, d)
-		if text := report.Readings(a, d); text != "" {
+		ground := report.Ground(d)
+		if text := report.Readings(a, d.Reads); text != "" {
 			ground += " [" + text + "]"
 		}
 		_, short, _ := strings.Cut(string(d.Duty), ".")

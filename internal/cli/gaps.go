@@ -77,10 +77,7 @@ func (a *app) gaps(w io.Writer, format string, r *run, wanted func(*demarc.Answe
 	case "json":
 		return gapsJSON(w, kept)
 	}
-	s := report.NewSummary(r.about())
-	for x := range kept {
-		s.Add(x)
-	}
+	s := report.Summarize(kept, r.about)
 	p := a.printer(w)
 	if list := s.Believed(); len(list) > 0 && (len(r.filter.Gaps) == 0 || slices.Contains(r.filter.Gaps, demarc.GapMisassumed)) {
 		table.BelievedTable(p, list)
@@ -120,7 +117,7 @@ func gapsJSON(w io.Writer, answers func(func(*demarc.Answer) bool)) error {
 			}
 			row := gapRow{
 				Resource: a.Resource.ID, Service: a.Resource.Service, Duty: d.Duty, Gap: d.Gap(), Severity: d.Severity(), Holder: d.Holder, State: d.State,
-				Missing: d.Verdict.Missing, Believed: d.Believed, Because: strings.TrimSpace(report.Ground(a, d)), Team: d.Team,
+				Missing: d.Verdict.Missing, Believed: d.Believed, Because: strings.TrimSpace(report.Ground(d)), Team: d.Team,
 			}
 			for _, c := range d.Checks {
 				if c.Result == demarc.CheckFail || c.Result == demarc.CheckUnknown {

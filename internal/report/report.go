@@ -17,39 +17,12 @@ const Schema = 1
 // AppendHeader appends the first line of the machine contract, without a line break.
 func AppendHeader(b []byte, run demarc.Run) []byte {
 	b = append(b, `{"demarc":{"schema":1,"catalog":`...)
-	b = appendJSON(b, run.Catalog)
+	b = appendString(b, run.Catalog)
 	b = append(b, `,"estate":`...)
-	b = appendJSON(b, run.Estate)
+	b = appendString(b, run.Estate)
 	b = append(b, `,"as_of":"`...)
 	b = append(b, run.AsOf.Format(time.DateOnly)...)
 	return append(b, `"}}`...)
-}
-
-func appendResource(b []byte, r *demarc.Resource) []byte {
-	b = append(b, `{"id":`...)
-	b = appendJSON(b, string(r.ID))
-	for _, f := range [...]struct{ key, value string }{
-		{"provider", r.Provider},
-		{"source", r.Source},
-		{"account", r.Account},
-		{"region", r.Region},
-		{"type", r.Type},
-		{"service", string(r.Service)},
-		{"name", r.Name},
-	} {
-		b = append(append(append(b, `,"`...), f.key...), `":`...)
-		b = appendJSON(b, f.value)
-	}
-	b = append(b, `,"tags":`...)
-	if r.Tags == "" {
-		b = append(b, `{}`...)
-	} else {
-		b = appendJSON(b, r.Tags)
-	}
-	if r.Implied {
-		b = append(b, `,"implied":true`...)
-	}
-	return append(b, '}')
 }
 
 // appendDutyHead appends what stands before the values that decided a duty.
@@ -70,18 +43,18 @@ func appendDutyHead(b []byte, d *demarc.DutyAnswer) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendJSON(b, basis.String())
+		b = appendString(b, basis.String())
 	}
 	return append(b, ']')
 }
 
-// appendBecause appends the values that decided a duty.
-func appendBecause(b []byte, a *demarc.Answer, d *demarc.DutyAnswer) []byte {
-	if len(d.Reads) == 0 {
+// appendBecause appends the values that decided a duty, of the facts that it reads.
+func appendBecause(b []byte, a *demarc.Answer, reads []string) []byte {
+	if len(reads) == 0 {
 		return b
 	}
 	b = append(b, `,"because":{`...)
-	for i, name := range d.Reads {
+	for i, name := range reads {
 		f, _ := a.Fact(name)
 		if i > 0 {
 			b = append(b, ',')
@@ -92,6 +65,7 @@ func appendBecause(b []byte, a *demarc.Answer, d *demarc.DutyAnswer) []byte {
 	return append(b, '}')
 }
 
+// appendValue appends the JSON of a value, as its MarshalJSON writes it.
 func appendValue(b []byte, v demarc.Value) []byte {
 	switch v.Type() {
 	case demarc.TypeInvalid:
@@ -101,9 +75,52 @@ func appendValue(b []byte, v demarc.Value) []byte {
 	case demarc.TypeInt:
 		return strconv.AppendInt(b, v.AsInt(), 10)
 	case demarc.TypeString:
-		return appendJSON(b, v.AsString())
+		return appendString(b, v.AsString())
+	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
+		if out, ok := appendPlain(b, v); ok {
+			return out
+		}
+		return appendJSON(b, v)
 	default:
 		return appendJSON(b, v)
+	}
+}
+
+// appendPlain appends the JSON of a list or record in which nothing has to be escaped; false if that is not all that is in it.
+func appendPlain(b []byte, v demarc.Value) ([]byte, bool) {
+	switch v.Type() {
+	case demarc.TypeInvalid, demarc.TypeBool, demarc.TypeInt:
+		return appendValue(b, v), true
+	case demarc.TypeString:
+		s := v.AsString()
+		return append(append(append(b, '"'), s...), '"'), isPlain(s) && !strings.ContainsAny(s, "<>&")
+	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
+		ok := true
+		if names := v.Names(); names != nil {
+			b = append(b, '{')
+			for i, f := range v.Fields() {
+				if i > 0 {
+					b = append(b, ',')
+				}
+				b = append(appendString(b, names.All()[i]), ':')
+				if b, ok = appendPlain(b, f); !ok {
+					return b, false
+				}
+			}
+			return append(b, '}'), true
+		}
+		b = append(b, '[')
+		for i, e := range v.Elements() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			if b, ok = appendPlain(b, e); !ok {
+				return b, false
+			}
+		}
+		return append(b, ']'), true
+	default:
+		return b, false
 	}
 }
 
@@ -125,10 +142,10 @@ func appendDutyTail(b []byte, d *demarc.DutyAnswer) []byte {
 				b = append(b, ',')
 			}
 			b = append(b, `{"party":`...)
-			b = appendJSON(b, p.Party)
+			b = appendString(b, string(p.Party))
 			b = append(append(b, `,"role":"`...), p.Role.String()...)
 			b = append(b, `","part":`...)
-			b = appendJSON(b, p.Text)
+			b = appendString(b, p.Text)
 			b = append(b, '}')
 		}
 		b = append(b, ']')
@@ -139,7 +156,7 @@ func appendDutyTail(b []byte, d *demarc.DutyAnswer) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendJSON(b, c.ID)
+			b = appendString(b, c.ID)
 			b = append(append(append(b, `:"`...), c.Result...), '"')
 		}
 		b = append(b, '}')
@@ -150,20 +167,25 @@ func appendDutyTail(b []byte, d *demarc.DutyAnswer) []byte {
 	}
 	if d.Believed != "" {
 		b = append(append(append(b, `,"believed":"`...), d.Believed...), `","assumption":`...)
-		b = appendJSON(b, d.Assumption)
+		b = appendString(b, d.Assumption)
 	}
 	if d.Team != "" {
 		b = append(b, `,"team":`...)
-		b = appendJSON(b, d.Team)
+		b = appendString(b, d.Team)
 	}
 	return append(b, '}')
 }
 
-// appendJSON appends the JSON of a value that cannot fail to have one, without escaping what only HTML minds.
-func appendJSON(b []byte, v any) []byte {
-	if s, ok := v.(string); ok && isPlain(s) {
+// appendString appends a string as JSON.
+func appendString(b []byte, s string) []byte {
+	if isPlain(s) {
 		return append(append(append(b, '"'), s...), '"')
 	}
+	return appendJSON(b, s)
+}
+
+// appendJSON appends the JSON of a value that cannot fail to have one, without escaping what only HTML minds.
+func appendJSON(b []byte, v any) []byte {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
@@ -175,5 +197,10 @@ func appendJSON(b []byte, v any) []byte {
 
 // isPlain reports whether a string needs no escape.
 func isPlain(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' || r >= 0x7f }) < 0
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }

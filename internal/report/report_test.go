@@ -144,10 +144,12 @@ func TestMoves(t *testing.T) {
 	}
 }
 
+func summary(answers ...*demarc.Answer) *report.Summary {
+	return report.Summarize(slices.Values(answers), func() demarc.Run { return run })
+}
+
 func TestSummaryKeepsNumbersApart(t *testing.T) {
-	s := report.NewSummary(run)
-	s.Add(answer("a", "a", false, demarc.HeldByCustomer))
-	s.Add(answer("b", "b", true, demarc.HeldByProvider))
+	s := summary(answer("a", "a", false, demarc.HeldByCustomer), answer("b", "b", true, demarc.HeldByProvider))
 	if s.Yours.Total != 1 || s.Yours.Proven != 0 || s.Others.Total != 3 || s.Others.Proven != 1 {
 		t.Errorf("yours %+v, others %+v", s.Yours, s.Others)
 	}
@@ -158,8 +160,7 @@ func TestSummaryKeepsNumbersApart(t *testing.T) {
 }
 
 func TestTextFitsItsWidth(t *testing.T) {
-	s := report.NewSummary(run)
-	s.Add(answer("a", strings.Repeat("long-", 40), false, demarc.HeldByCustomer))
+	s := summary(answer("a", strings.Repeat("long-", 40), false, demarc.HeldByCustomer))
 	for _, width := range []int{60, 80, 132} {
 		var out bytes.Buffer
 		p := table.NewPrinter(&out, width, false)

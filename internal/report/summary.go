@@ -3,14 +3,14 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/demarc/demarc"
 )
 
-// Summary is what a run comes to for people. Answers are added one at a time; nothing of them is kept but counts and
-// a few examples.
+// Summary is what a run comes to for people. Nothing of its answers is kept but counts and a few examples.
 type Summary struct {
 	Run       demarc.Run
 	Resources int
@@ -30,6 +30,8 @@ type Summary struct {
 	gaps     map[gapKey]*GapGroup
 	believed map[believedKey]*BelievedGroup
 	blind    map[blindKey]*BlindGroup
+	tallies  map[tallyKey]*tally
+	hidden   []string // scratch
 }
 
 // Score counts duties.
@@ -96,16 +98,41 @@ type (
 
 const examples = 3
 
-// NewSummary returns an empty Summary.
-func NewSummary(run demarc.Run) *Summary {
-	return &Summary{
-		Run: run, Models: map[string]map[string]int{}, Layers: map[demarc.Layer]map[demarc.Holder]int{}, States: map[demarc.State]int{},
-		gaps: map[gapKey]*GapGroup{}, believed: map[believedKey]*BelievedGroup{}, blind: map[blindKey]*BlindGroup{},
-	}
+// tally is a duty as many resources of a service have it. What it comes to is worked out for the first of them, and at the end.
+type tally struct {
+	duty      demarc.DutyAnswer
+	resources int
+	gaps      []*GapGroup
+	believed  *BelievedGroup // nil where nobody is mistaken
+	examples  bool           // one of its groups has room for more
 }
 
-// Add counts one answer.
-func (s *Summary) Add(a *demarc.Answer) {
+type tallyKey struct {
+	assignment *demarc.Assignment
+	verdict    *demarc.Verdict
+	service    demarc.ServiceID
+	believed   demarc.Holder
+	teamless   bool
+	unaccepted bool
+}
+
+const maxTallies = 1 << 14 // when there are as many, they are counted and made anew
+
+// Summarize returns what answers come to. about says what they rest on, which is known when all of them were gone through.
+func Summarize(answers iter.Seq[*demarc.Answer], about func() demarc.Run) *Summary {
+	s := &Summary{
+		Models: map[string]map[string]int{}, Layers: map[demarc.Layer]map[demarc.Holder]int{}, States: map[demarc.State]int{},
+		gaps: map[gapKey]*GapGroup{}, believed: map[believedKey]*BelievedGroup{}, blind: map[blindKey]*BlindGroup{}, tallies: map[tallyKey]*tally{},
+	}
+	for a := range answers {
+		s.add(a)
+	}
+	s.settle()
+	s.Run = about()
+	return s
+}
+
+func (s *Summary) add(a *demarc.Answer) {
 	s.Resources++
 	if a.Resource.Implied {
 		s.Implied++
@@ -119,38 +146,98 @@ func (s *Summary) Add(a *demarc.Answer) {
 		model = "unclassified"
 	}
 	s.Models[provider][model]++
+	hidden := s.hidden[:0]
 	for d := range a.Duties {
 		if d.Holder == demarc.NotApplicable || a.Inside && d.Duty.Layer() == "guest" {
 			continue
 		}
-		layer := d.Duty.Layer()
-		if s.Layers[layer] == nil {
-			s.Layers[layer] = map[demarc.Holder]int{}
+		t := s.tally(a, d)
+		t.resources++
+		if t.examples {
+			t.examples = t.exemplify(a.Resource.ID)
 		}
-		s.Layers[layer][d.Holder]++
-		s.count(a, d)
+		if d.State == demarc.Blind {
+			hidden = append(hidden, d.Verdict.Missing...)
+		}
+	}
+	if s.hidden = hidden; len(hidden) > 0 {
+		s.addBlind(a, hidden)
 	}
 }
 
-func (s *Summary) count(a *demarc.Answer, d *demarc.DutyAnswer) {
+// tally returns the tally of a duty of a resource.
+func (s *Summary) tally(a *demarc.Answer, d *demarc.DutyAnswer) *tally {
+	key := tallyKey{d.Assignment, d.Verdict, a.Resource.Service, d.Believed, d.Teamless, d.Unaccepted}
+	t := s.tallies[key]
+	if t == nil {
+		if len(s.tallies) >= maxTallies {
+			s.settle()
+		}
+		t = &tally{duty: *d, examples: true}
+		s.group(t, a.Resource.Service)
+		s.tallies[key] = t
+	}
+	return t
+}
+
+// exemplify gives the groups of a tally an example, and reports whether there is room for another.
+func (t *tally) exemplify(id demarc.ResourceID) bool {
+	room := false
+	for _, g := range t.gaps {
+		room = addExample(&g.Examples, id) || room
+	}
+	if t.believed != nil {
+		room = addExample(&t.believed.Examples, id) || room
+	}
+	return room
+}
+
+func addExample(list *[]demarc.ResourceID, id demarc.ResourceID) (room bool) {
+	if len(*list) < examples {
+		*list = append(*list, id)
+	}
+	return len(*list) < examples
+}
+
+// settle counts what all tallies come to, and forgets them.
+func (s *Summary) settle() {
+	for _, t := range s.tallies {
+		s.count(&t.duty, t.resources)
+		for _, g := range t.gaps {
+			g.Count += t.resources
+		}
+		if t.believed != nil {
+			t.believed.Count += t.resources
+		}
+	}
+	clear(s.tallies)
+}
+
+// count counts a duty n times.
+func (s *Summary) count(d *demarc.DutyAnswer, n int) {
+	layer := d.Duty.Layer()
+	if s.Layers[layer] == nil {
+		s.Layers[layer] = map[demarc.Holder]int{}
+	}
+	s.Layers[layer][d.Holder] += n
 	if d.Assumed {
-		s.Assumed++
+		s.Assumed += n
 	}
 	others := d.State
 	switch {
 	case d.Holder == demarc.Unowned:
-		s.Nobodys++
+		s.Nobodys += n
 	case d.Tenant() || d.Engaged != "":
 		if d.Tenant() {
-			s.Yours.Total++
-			s.States[d.State]++
+			s.Yours.Total += n
+			s.States[d.State] += n
 			switch d.State {
 			case demarc.Met:
-				s.Yours.Proven++
+				s.Yours.Proven += n
 			case demarc.Attested:
-				s.Yours.Attested++
+				s.Yours.Attested += n
 			case demarc.Blind:
-				s.Blind++
+				s.Blind += n
 			default:
 			}
 		}
@@ -158,20 +245,22 @@ func (s *Summary) count(a *demarc.Answer, d *demarc.DutyAnswer) {
 	}
 	switch others {
 	case demarc.Assured:
-		s.Others.Total++
-		s.Others.Proven++
+		s.Others.Total += n
+		s.Others.Proven += n
 	case demarc.Unassured:
-		s.Others.Total++
+		s.Others.Total += n
 	default:
 	}
 	if d.Teamless {
-		s.Teamless++
+		s.Teamless += n
 	}
+}
+
+// group finds the groups that a duty is in.
+func (s *Summary) group(t *tally, service demarc.ServiceID) {
+	d := &t.duty
 	if d.Believed != "" {
-		s.addBelieved(a, d)
-	}
-	if d.State == demarc.Blind {
-		s.addBlind(a, d)
+		t.believed = s.believedGroup(service, d)
 	}
 	gap := d.Gap()
 	if gap == demarc.GapMisassumed { // told on its own, and the state beside it
@@ -194,43 +283,38 @@ func (s *Summary) count(a *demarc.Answer, d *demarc.DutyAnswer) {
 		}
 		for _, c := range d.Checks {
 			if c.Result == want {
-				s.addGap(gapKey{gap, d.Duty, a.Resource.Service, c.ID}, c.Severity, a.Resource.ID)
+				t.gaps = append(t.gaps, s.gapGroup(gapKey{gap, d.Duty, service, c.ID}, c.Severity))
 			}
 		}
 	default:
-		s.addGap(gapKey{gap, d.Duty, a.Resource.Service, ""}, d.Severity(), a.Resource.ID)
+		t.gaps = append(t.gaps, s.gapGroup(gapKey{gap, d.Duty, service, ""}, d.Severity()))
 	}
 }
 
-func (s *Summary) addGap(k gapKey, severity demarc.Severity, id demarc.ResourceID) {
+func (s *Summary) gapGroup(k gapKey, severity demarc.Severity) *GapGroup {
 	g := s.gaps[k]
 	if g == nil {
 		g = &GapGroup{Gap: k.gap, Severity: severity, Duty: k.duty, Service: k.service, Check: k.check}
 		s.gaps[k] = g
 	}
-	g.Count++
 	g.Severity = max(g.Severity, severity)
-	if len(g.Examples) < examples {
-		g.Examples = append(g.Examples, id)
-	}
+	return g
 }
 
-func (s *Summary) addBelieved(a *demarc.Answer, d *demarc.DutyAnswer) {
-	because := Ground(a, d)
-	k := believedKey{d.Duty, a.Resource.Service, because}
+func (s *Summary) believedGroup(service demarc.ServiceID, d *demarc.DutyAnswer) *BelievedGroup {
+	because := Ground(d)
+	k := believedKey{d.Duty, service, because}
 	g := s.believed[k]
 	if g == nil {
-		g = &BelievedGroup{Duty: d.Duty, Service: a.Resource.Service, Believed: d.Believed, Holder: d.Holder, Because: because}
+		g = &BelievedGroup{Duty: d.Duty, Service: service, Believed: d.Believed, Holder: d.Holder, Because: because}
 		s.believed[k] = g
 	}
-	g.Count++
-	if len(g.Examples) < examples {
-		g.Examples = append(g.Examples, a.Resource.ID)
-	}
+	return g
 }
 
-func (s *Summary) addBlind(a *demarc.Answer, d *demarc.DutyAnswer) {
-	for _, name := range d.Verdict.Missing {
+// addBlind counts the facts of a resource that could not be read, each as often as it hides a duty.
+func (s *Summary) addBlind(a *demarc.Answer, facts []string) {
+	for i, name := range facts {
 		f, _ := a.Fact(name)
 		k := blindKey{a.Resource.Service, name, f.Fact.Origin}
 		g := s.blind[k]
@@ -239,19 +323,15 @@ func (s *Summary) addBlind(a *demarc.Answer, d *demarc.DutyAnswer) {
 			s.blind[k] = g
 		}
 		g.Duties++
-		if n := len(g.Examples); n == 0 || g.Examples[n-1] != a.Resource.ID {
+		if !slices.Contains(facts[:i], name) {
 			g.Count++
-			if n < examples {
-				g.Examples = append(g.Examples, a.Resource.ID)
-			} else {
-				g.Examples[examples-1] = a.Resource.ID
-			}
+			addExample(&g.Examples, a.Resource.ID)
 		}
 	}
 }
 
 // Ground says in a sentence why a duty is held as it is: the deciding line, engagement or binding, else the part.
-func Ground(a *demarc.Answer, d *demarc.DutyAnswer) string {
+func Ground(d *demarc.DutyAnswer) string {
 	for _, b := range slices.Backward(d.Basis) {
 		if b.Kind != demarc.BasisArchetype && b.Kind != demarc.BasisService {
 			return b.Because
@@ -271,11 +351,13 @@ func Ground(a *demarc.Answer, d *demarc.DutyAnswer) string {
 	return ""
 }
 
-// Readings says which facts decided, as "fact = value" joined by commas.
-func Readings(a *demarc.Answer, d *demarc.DutyAnswer) string {
+// Readings says what a resource has to say of the facts that a duty reads, as "fact = value" joined by commas.
+func Readings(a *demarc.Answer, reads []string) string {
 	var out []string
-	for _, f := range a.Because(d) {
+	for _, name := range reads {
+		f, ok := a.Fact(name)
 		switch {
+		case !ok:
 		case !f.Fact.Known():
 			out = append(out, fmt.Sprintf("%s unknown (%s)", f.Name, f.Fact.Origin))
 		case f.Fact.Origin == demarc.Read:

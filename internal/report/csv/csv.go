@@ -2,6 +2,8 @@
 package csv
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/csv"
 	"io"
 	"iter"
@@ -16,55 +18,96 @@ var header = []string{
 	"gap", "severity", "assumed", "missing", "because", "basis", "believed", "team", "part", "source",
 }
 
+// row is a duty in the cells that stand before and behind what its resource says of it.
+type row struct {
+	skip       bool // it does not apply
+	head, tail []byte
+	reads      []string
+}
+
 // Write writes the answers of a run. A cell that a spreadsheet would take for a formula begins with an apostrophe.
 func Write(w io.Writer, _ demarc.Run, answers iter.Seq[*demarc.Answer]) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(header); err != nil {
+	out := bufio.NewWriterSize(w, 256<<10)
+	var c cells
+	if _, err := out.Write(append(c.of(header...), '\n')); err != nil {
 		return err
 	}
+	rows := report.NewShared(rowOf)
+	var line []byte
 	for a := range answers {
 		r := &a.Resource
-		for d := range a.Duties {
-			if d.Holder == demarc.NotApplicable {
+		line = append(line[:0], c.of(string(r.ID), r.Provider, r.Account, r.Region, r.Type, string(r.Service), r.Name)...)
+		own := len(line)
+		for _, d := range rows.Of(a) {
+			if d.skip {
 				continue
 			}
-			var parties, basis, parts []string
-			for _, p := range d.Parties {
-				parties = append(parties, string(p))
+			line = append(append(append(line[:own], ','), d.head...), ',')
+			if len(d.reads) > 0 {
+				line = append(line, c.of(report.Readings(a, d.reads))...)
 			}
-			url := ""
-			for _, b := range d.Basis {
-				basis = append(basis, b.String())
-				if b.URL != "" {
-					url = b.URL
-				}
-			}
-			for _, p := range d.Parts {
-				parts = append(parts, string(p.Party)+": "+p.Text)
-			}
-			severity, assumed := "", "no"
-			if d.Gap() != "" {
-				severity = d.Severity().String()
-			}
-			if d.Assumed {
-				assumed = "yes"
-			}
-			row := []string{
-				string(r.ID), r.Provider, r.Account, r.Region, r.Type, string(r.Service), r.Name, string(d.Duty), string(d.Holder),
-				strings.Join(parties, " "), string(d.State), string(d.Counterpart), string(d.Gap()), severity, assumed,
-				strings.Join(d.Assignment.Missing, " "), report.Readings(a, d), strings.Join(basis, " "), string(d.Believed), d.Team,
-				strings.Join(parts, " "), url,
-			}
-			for k := range row {
-				row[k] = Inert(row[k])
-			}
-			if err := out.Write(row); err != nil {
+			line = append(append(append(line, ','), d.tail...), '\n')
+			if _, err := out.Write(line); err != nil {
 				return err
 			}
 		}
 	}
-	out.Flush()
-	return out.Error()
+	return out.Flush()
+}
+
+// rowOf makes the cells of a duty.
+func rowOf(d *demarc.DutyAnswer) row {
+	if d.Holder == demarc.NotApplicable {
+		return row{skip: true}
+	}
+	var parties, basis, parts []string
+	for _, p := range d.Parties {
+		parties = append(parties, string(p))
+	}
+	url := ""
+	for _, b := range d.Basis {
+		basis = append(basis, b.String())
+		if b.URL != "" {
+			url = b.URL
+		}
+	}
+	for _, p := range d.Parts {
+		parts = append(parts, string(p.Party)+": "+p.Text)
+	}
+	severity, assumed := "", "no"
+	if d.Gap() != "" {
+		severity = d.Severity().String()
+	}
+	if d.Assumed {
+		assumed = "yes"
+	}
+	var c cells
+	return row{
+		head: bytes.Clone(c.of(string(d.Duty), string(d.Holder), strings.Join(parties, " "), string(d.State), string(d.Counterpart), string(d.Gap()),
+			severity, assumed, strings.Join(d.Assignment.Missing, " "))),
+		tail:  bytes.Clone(c.of(strings.Join(basis, " "), string(d.Believed), d.Team, strings.Join(parts, " "), url)),
+		reads: d.Reads,
+	}
+}
+
+// cells writes some cells of a row.
+type cells struct {
+	buf bytes.Buffer
+	w   *csv.Writer
+}
+
+// of returns the cells, without the end of the line. They are valid until the next call.
+func (c *cells) of(list ...string) []byte {
+	if c.w == nil {
+		c.w = csv.NewWriter(&c.buf)
+	}
+	c.buf.Reset()
+	for i := range list {
+		list[i] = Inert(list[i])
+	}
+	_ = c.w.Write(list) // to memory
+	c.w.Flush()
+	return bytes.TrimSuffix(c.buf.Bytes(), []byte("\n"))
 }
 
 // Inert keeps a spreadsheet from evaluating a cell.

@@ -25,7 +25,11 @@ type Decoder struct {
 	base       int64 // offset of buf[0] in the stream
 	err        error // of r; shown when the buffer is used up
 	open       []byte
-	fresh      bool // nothing was read in the innermost container yet
+	fresh      bool   // nothing was read in the innermost container yet
+	most       int    // bytes that buf may have to hold
+	margin     []byte // how the line of a document begins, from the line break to its brace; empty if it is not known
+	many       bool   // the value that is read is one of many
+	lost       bool   // behind a mistake from which there is no way on
 }
 
 // NewDecoder returns a Decoder that reads from r in blocks of size bytes.
@@ -61,7 +65,7 @@ func (d *Decoder) more(keep int) bool {
 		return false
 	}
 	if d.end == len(d.buf) {
-		d.buf = append(d.buf, make([]byte, len(d.buf))...)
+		d.grow()
 	}
 	for range 100 {
 		n, err := d.r.Read(d.buf[d.end:])
@@ -80,6 +84,17 @@ func (d *Decoder) more(keep int) bool {
 	return false
 }
 
+// grow makes the buffer twice as large, or as large as it may have to be if that is not much more.
+func (d *Decoder) grow() {
+	size := 2 * len(d.buf)
+	if size < d.most && d.most-size < size/2 {
+		size = d.most
+	}
+	larger := make([]byte, size)
+	copy(larger, d.buf[:d.end])
+	d.buf = larger
+}
+
 // fail returns the reader's error if it was one, else a SyntaxError here.
 func (d *Decoder) fail(expected string) error {
 	if d.start >= d.end {
@@ -93,7 +108,7 @@ func (d *Decoder) fail(expected string) error {
 	return &SyntaxError{Offset: d.Offset(), Expected: expected, Found: describe(d.buf[d.start:d.end])}
 }
 
-// space skips white space; false at the end of the stream.
+// space skips white space; false at the end of the stream. How the line begins stays in the buffer, for look.
 func (d *Decoder) space() bool {
 	for {
 		for d.start < d.end {
@@ -104,7 +119,7 @@ func (d *Decoder) space() bool {
 				return true
 			}
 		}
-		if !d.more(d.start) {
+		if !d.more(max(d.start-maxMargin, 0)) {
 			return false
 		}
 	}
@@ -228,8 +243,19 @@ func (d *Decoder) frame(limit int) (begin int, err error) {
 		scalar   = true
 	)
 	begin = d.start
+	d.most = limit + 1
+	// What is read is looked at again and again as it grows, if the next value may lie within it.
+	check, stop := firstCheck, d.end
+	if d.many && !tooLarge {
+		stop = min(stop, begin+check)
+	}
 	// refill makes room behind i; false at the end of the stream.
 	refill := func() bool {
+		defer func() {
+			if stop = d.end; d.many && !tooLarge {
+				stop = min(stop, begin+check)
+			}
+		}()
 		keep := begin
 		if tooLarge || d.base+int64(i)-from > int64(max(limit, 0)) {
 			tooLarge = true
@@ -252,7 +278,15 @@ func (d *Decoder) frame(limit int) (begin int, err error) {
 				i += 8
 			}
 		}
-		if i >= d.end {
+		if i >= stop {
+			if i < d.end {
+				if err := d.glance(begin, i); err != nil {
+					return 0, err
+				}
+				check *= 2
+				stop = min(d.end, begin+check)
+				continue
+			}
 			if !refill() {
 				d.start = d.end
 				if depth == 0 && scalar && !inString && (d.err == nil || errors.Is(d.err, io.EOF)) {

@@ -295,6 +295,11 @@ func FuzzDecoder(f *testing.F) {
 		f.Add([]byte(`[[[],[{"\u1":0}]]`), script, uint8(1))
 		f.Add([]byte(`{"a" 1}`), script, uint8(7))
 	}
+	for _, text := range []string{"{\"a\":1\n{\"b\":2}\n", "[\n  {\"a\":\"b},\n  {\"c\":[]},\n  {\"d\":{\n]\n", "[\n {}\n {]\n\"x\":[\n {}]"} {
+		for _, script := range []string{"drdrd", "endrndrndr", "enrdnrd"} {
+			f.Add([]byte(text), script, uint8(2))
+		}
+	}
 	f.Fuzz(func(t *testing.T, text []byte, script string, size uint8) {
 		step := func(d *jscan.Decoder) (trace []string) {
 			depth := 0
@@ -319,6 +324,12 @@ func FuzzDecoder(f *testing.F) {
 					got, err = d.Key()
 				case 's':
 					err = d.Skip()
+				case 'd':
+					var raw []byte
+					raw, err = d.Document(100)
+					got = string(raw)
+				case 'r':
+					got = fmt.Sprint(d.Resume())
 				default:
 					var raw []byte
 					raw, err = d.Value(int(op))

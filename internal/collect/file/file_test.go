@@ -169,7 +169,7 @@ func TestText(t *testing.T) {
 		{"what an old govc prints", `{"VirtualMachines":[{"Self":{"Value":"vm-1"}}]}`, []string{"refused byte 0: what an old govc prints; a newer one writes names in small letters, and those are read"}},
 		{"a list of paths by govc", `{"elements":[{"Path":"/x"}]}`, []string{"refused byte 0: a list of paths by govc; give what govc vm.info -json, host.info -json and datastore.info -json print"}},
 		{"an unknown object", `{"b":1,"a":{}}`, []string{"refused byte 0: no document that demarc knows: its members are a, b; expected an inventory, an API body, a template, a plan or a state"}},
-		{"a missing comma", `{"servers":[{"id":"1"}` + "\n" + `{"id":"2"}]}`, []string{`openstack {"id":"1"} in servers[]`, `refused byte 23: expected ',' or ']', found '{'`}},
+		{"a missing comma", `{"servers":[{"id":"1"}` + "\n" + `{"id":"2"}]}`, []string{`openstack {"id":"1"} in servers[]`, `refused byte 23: expected ',' or ']', found '{'`, `openstack {"id":"2"} in servers[]`}},
 		{"cut off", `{"servers":[{"id":"1"},{"id":`, []string{`openstack {"id":"1"} in servers[]`, "refused byte 29: expected the end of a value, found the end of the text"}},
 		{"text behind", pod + "x", []string{"kubernetes " + pod, "refused byte 56: expected an object, found x"}},
 		{"a stray bracket", pod + "]", []string{"kubernetes " + pod, "refused byte 56: expected a value, found ']'"}},
@@ -301,7 +301,7 @@ func TestMemory(t *testing.T) {
 		{"YAML without end", &repeated{before: "a: ", text: block, times: 1 << 20}, []string{"refused line 1: a YAML document of more than 64 MiB; what follows it is not read"}},
 		{"a template of more than its limit", &repeated{before: `{"AWSTemplateFormatVersion":"2010-09-09","Description":"`, text: block, times: 1 << 20}, []string{"refused byte 0: a template of more than 8 MiB"}},
 		{"a key of a mebibyte", strings.NewReader(`{"` + block + `":1}`), []string{"refused byte 1: expected a key of at most 65536 bytes, found a longer one"}},
-		{"endless brackets", &repeated{before: "[", text: strings.Repeat("[", 1<<16), times: 100}, []string{"refused byte 6553601: expected the end of a value, found the end of the text"}},
+		{"endless brackets", &repeated{before: "[", text: strings.Repeat("[", 1<<16), times: 100}, []string{"refused byte 513: expected at most 512 levels of nesting, found '['"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var before, after runtime.MemStats

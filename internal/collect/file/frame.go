@@ -196,19 +196,16 @@ func (f *framer) json(r *bufio.Reader) error {
 			return err
 		}
 		p := first
-		if n > 0 { // each may be of another kind
-			raw, offset, ok, err := f.value(d)
-			if err != nil {
-				return err
-			}
-			if ok {
+		switch {
+		case n > 0: // each may be of another kind
+			var raw []byte
+			var offset int64
+			var ok bool
+			if raw, offset, ok, err = f.document(d); ok {
 				if err := f.one(raw, offset); err != nil {
 					return err
 				}
 			}
-			continue
-		}
-		switch {
 		case c == '[':
 			err = f.array(d)
 		case c != '{':
@@ -216,7 +213,7 @@ func (f *framer) json(r *bufio.Reader) error {
 		default:
 			err = f.object(d, &p)
 		}
-		if err != nil {
+		if err != nil && (d.Depth() > 0 || !f.resume(d, err)) {
 			return err
 		}
 	}
@@ -232,11 +229,20 @@ func recogniseText(text []byte, env Envelopes) plan {
 
 // value takes the next value whole; ok is false if it is too large, which is told.
 func (f *framer) value(d *jscan.Decoder) (raw []byte, offset int64, ok bool, err error) {
+	return f.take(d, d.Value)
+}
+
+// document is value for one of many that lie side by side.
+func (f *framer) document(d *jscan.Decoder) (raw []byte, offset int64, ok bool, err error) {
+	return f.take(d, d.Document)
+}
+
+func (f *framer) take(d *jscan.Decoder, next func(limit int) ([]byte, error)) (raw []byte, offset int64, ok bool, err error) {
 	if _, err := d.Kind(); err != nil {
 		return nil, 0, false, err
 	}
 	offset = d.Offset()
-	raw, err = d.Value(MaxDocument)
+	raw, err = next(MaxDocument)
 	if errors.Is(err, jscan.ErrTooLarge) {
 		f.refuseAt(f.base+offset, fmt.Sprintf("a document of more than %d MiB", MaxDocument>>20))
 		return nil, offset, false, nil
@@ -253,12 +259,17 @@ func (f *framer) each(d *jscan.Decoder, take func(raw []byte, offset int64) erro
 		return err
 	}
 	for {
+		var raw []byte
+		var offset int64
+		ok := false
 		more, err := d.Next()
-		if err != nil || !more {
-			return err
+		if err == nil && !more {
+			return nil
 		}
-		raw, offset, ok, err := f.value(d)
-		if err != nil {
+		if err == nil {
+			raw, offset, ok, err = f.document(d)
+		}
+		if err != nil && !f.resume(d, err) {
 			return err
 		}
 		if !ok {
@@ -268,6 +279,15 @@ func (f *framer) each(d *jscan.Decoder, take func(raw []byte, offset int64) erro
 			return err
 		}
 	}
+}
+
+// resume goes on behind a document that is broken, which is told, if the next one can be found.
+func (f *framer) resume(d *jscan.Decoder, err error) bool {
+	if _, ok := errors.AsType[*jscan.SyntaxError](err); !ok || !d.Resume() {
+		return false
+	}
+	f.refuse(err)
+	return true
 }
 
 // one takes one of many values. Most of them are documents by themselves, and like the others: what an object is is
@@ -373,7 +393,7 @@ func (f *framer) object(d *jscan.Decoder, p *plan) error {
 	case p.nothing:
 		return d.Skip()
 	case p.members == nil:
-		raw, offset, ok, err := f.value(d)
+		raw, offset, ok, err := f.document(d)
 		if err != nil || !ok {
 			return err
 		}

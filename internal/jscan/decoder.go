@@ -101,7 +101,7 @@ func (d *Decoder) fail(expected string) error {
 		if d.err != nil && !errors.Is(d.err, io.EOF) {
 			return d.err
 		}
-		return &SyntaxError{Offset: d.Offset(), Expected: expected, Found: "the end of the text"}
+		return &SyntaxError{Offset: d.Offset(), Expected: expected, Found: EndOfText}
 	}
 	for !utf8.FullRune(d.buf[d.start:d.end]) && d.more(d.start) {
 	}

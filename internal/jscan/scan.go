@@ -24,6 +24,9 @@ type SyntaxError struct {
 	Found    string
 }
 
+// EndOfText is what a SyntaxError found where a text ends too early.
+const EndOfText = "the end of the text"
+
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("at byte %d: expected %s, found %s", e.Offset, e.Expected, e.Found)
 }
@@ -196,7 +199,7 @@ type scanner struct {
 }
 
 func (s *scanner) errorAt(i int, expected string) error {
-	found := "the end of the text"
+	found := EndOfText
 	if i < len(s.b) {
 		found = describe(s.b[i:])
 	}

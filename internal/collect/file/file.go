@@ -25,6 +25,7 @@ import (
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/collect"
+	"github.com/demarc/demarc/internal/jscan"
 )
 
 // The limits on a file.
@@ -210,6 +211,11 @@ func (s *Source) Collect(ctx context.Context, to collect.Sink) error {
 		}
 		if stop, ok := errors.AsType[stopError](err); ok {
 			return stop.error
+		}
+		if syntax, ok := errors.AsType[*jscan.SyntaxError](err); ok && syntax.Found != jscan.EndOfText {
+			own := *syntax
+			own.Found += "; what follows it is not read"
+			err = &own
 		}
 		f.refuse(err)
 	}

@@ -51,6 +51,15 @@ func (envelopes) Whole(key string) []demarc.Claim {
 	}
 }
 
+// manyMembers are more than a sketch of a document holds.
+var manyMembers = func() string {
+	var b strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&b, `"k%d":"v",`, i)
+	}
+	return strings.TrimSuffix(b.String(), ",")
+}()
+
 // sink keeps what it is given, as lines.
 type sink struct {
 	lines []string
@@ -152,6 +161,7 @@ func TestText(t *testing.T) {
 		{"YAML whose lines only look like an end", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\ndata:\n  cert: |\n    -----BEGIN\n    ---\n  b: ---\n", []string{`kubernetes {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"data":{"cert":"-----BEGIN\n---\n","b":"---"}}`}},
 		{"merge keys", "apiVersion: v1\nkind: Pod\nmetadata: &m {name: p, labels: &l {a: 1}}\nx: {<<: *m, name: q}\ny: {a: 2, <<: [*l, {b: 3, a: 4}]}\n", []string{`kubernetes {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","labels":{"a":1}},"x":{"name":"q","labels":{"a":1}},"y":{"a":2,"b":3}}`}},
 		{"a key that is no text", "apiVersion: v1\nkind: Pod\nmetadata: {? [a]: b}\n", []string{"refused line 3: expected a key that is text"}},
+		{"a kind behind thousands of members", `{"apiVersion":"v1","data":{` + manyMembers + `},"kind":"ConfigMap"}`, []string{`kubernetes {"apiVersion":"v1","data":{` + manyMembers + `},"kind":"ConfigMap"}`}},
 		{"arrays in arrays", "[[[" + asset + "]]," + pod + "]", []string{"cai " + asset, "kubernetes " + pod}},
 		{"a Helm template", "apiVersion: v1\nkind: Pod\n{{- if .Values.x }}\nmetadata: {name: p}\n{{ end }}\n", []string{"refused line 3: could not find expected ':'"}},
 		{"short tags of CloudFormation", "Resources: {A: {Type: 'AWS::S3::Bucket', Properties: {B: !GetAtt A.Arn, C: !If [X, !Ref Y, !Sub '${Z}'], D: 0123}}}", []string{`cloudformation form 1 {"Resources":{"A":{"Type":"AWS::S3::Bucket","Properties":{"B":{"Fn::GetAtt":"A.Arn"},"C":{"Fn::If":["X",{"Ref":"Y"},{"Fn::Sub":"${Z}"}]},"D":"0123"}}}}`}},
@@ -172,7 +182,7 @@ func TestText(t *testing.T) {
 		{"a missing comma", `{"servers":[{"id":"1"}` + "\n" + `{"id":"2"}]}`, []string{`openstack {"id":"1"} in servers[]`, `refused byte 23: expected ',' or ']', found '{'`, `openstack {"id":"2"} in servers[]`}},
 		{"cut off", `{"servers":[{"id":"1"},{"id":`, []string{`openstack {"id":"1"} in servers[]`, "refused byte 29: expected the end of a value, found the end of the text"}},
 		{"text behind", pod + "x", []string{"kubernetes " + pod, "refused byte 56: expected an object, found x"}},
-		{"a stray bracket", pod + "]", []string{"kubernetes " + pod, "refused byte 56: expected a value, found ']'"}},
+		{"a stray bracket", pod + "]", []string{"kubernetes " + pod, "refused byte 56: expected a value, found ']'; what follows it is not read"}},
 		{
 			"an error of AWS that names the operation", `{"Error":{"Code":"AccessDenied","Message":"User: a is not authorized to perform: rds:DescribeDBInstances on resource: *"}}`,
 			[]string{"denied byte 0: an error body, AccessDenied: rds:DescribeDBInstances could not be read", `awsapi form 9 {"Error":{"Code":"AccessDenied","Message":"User: a is not authorized to perform: rds:DescribeDBInstances on resource: *"}} of rds:DescribeDBInstances`},
@@ -300,8 +310,8 @@ func TestMemory(t *testing.T) {
 		{"millions of documents of YAML", &repeated{text: "---\n# nothing\n", times: 100_000}, []string{"refused: no document in it: only comments or empty YAML"}},
 		{"YAML without end", &repeated{before: "a: ", text: block, times: 1 << 20}, []string{"refused line 1: a YAML document of more than 64 MiB; what follows it is not read"}},
 		{"a template of more than its limit", &repeated{before: `{"AWSTemplateFormatVersion":"2010-09-09","Description":"`, text: block, times: 1 << 20}, []string{"refused byte 0: a template of more than 8 MiB"}},
-		{"a key of a mebibyte", strings.NewReader(`{"` + block + `":1}`), []string{"refused byte 1: expected a key of at most 65536 bytes, found a longer one"}},
-		{"endless brackets", &repeated{before: "[", text: strings.Repeat("[", 1<<16), times: 100}, []string{"refused byte 513: expected at most 512 levels of nesting, found '['"}},
+		{"a key of a mebibyte", strings.NewReader(`{"` + block + `":1}`), []string{"refused byte 1: expected a key of at most 65536 bytes, found a longer one; what follows it is not read"}},
+		{"endless brackets", &repeated{before: "[", text: strings.Repeat("[", 1<<16), times: 100}, []string{"refused byte 513: expected at most 512 levels of nesting, found '['; what follows it is not read"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var before, after runtime.MemStats

@@ -306,7 +306,7 @@ func (f *framer) one(raw []byte, offset int64) error {
 	if p == nil {
 		own := recogniseText(raw, f.s.Envelopes)
 		if own.dialect == "" || own.dialect == demarc.Graph || own.members != nil || own.whole || own.form == demarc.FormError {
-			return f.inMemory(raw, offset)
+			return f.within(raw, offset, &own)
 		}
 		p = &own
 		if len(f.alike) < maxAlike && len(keys) < maxAlikeKey {
@@ -320,7 +320,10 @@ func (f *framer) one(raw []byte, offset int64) error {
 }
 
 // inMemory takes apart a value that is already held.
-func (f *framer) inMemory(raw []byte, offset int64) error {
+func (f *framer) inMemory(raw []byte, offset int64) error { return f.within(raw, offset, nil) }
+
+// within is inMemory for an object whose plan may be known.
+func (f *framer) within(raw []byte, offset int64, p *plan) error {
 	outer := f.base
 	f.base += offset
 	f.depth++
@@ -336,11 +339,14 @@ func (f *framer) inMemory(raw []byte, offset int64) error {
 	case raw[0] == '[':
 		err = f.array(jscan.DecodeBytes(raw))
 	case raw[0] == '{':
-		p := recogniseText(raw, f.s.Envelopes)
-		if p.whole {
-			return f.whole(&p, raw)
+		if p == nil {
+			own := recogniseText(raw, f.s.Envelopes)
+			p = &own
 		}
-		err = f.object(jscan.DecodeBytes(raw), &p)
+		if p.whole {
+			return f.whole(p, raw)
+		}
+		err = f.object(jscan.DecodeBytes(raw), p)
 	default:
 		f.refuseAt(f.base, "expected an object, found "+string(raw[:min(len(raw), 20)]))
 		return nil

@@ -27,8 +27,7 @@ const (
 // sketchOf looks at text, which may be cut off anywhere.
 func sketchOf(text []byte) sketch {
 	sk := sketch{}
-	d := jscan.NewDecoder(bytes.NewReader(text), 4096)
-	sk.look(d, "", 0)
+	sk.look(jscan.DecodeBytes(text), "", 0)
 	return sk
 }
 
@@ -84,7 +83,9 @@ func (sk sketch) look(d *jscan.Decoder, at string, depth int) bool {
 				key = `""` // the empty key is not the value itself
 			}
 			if depth > 0 && n > sketchPeers {
-				sk[key] = "?"
+				if len(sk) < sketchKeys/2 { // the rest is for what comes further behind
+					sk[key] = "?"
+				}
 				if d.Skip() != nil {
 					return false
 				}

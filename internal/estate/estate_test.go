@@ -250,3 +250,22 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Lists are bounded, and so are the parties. The mistake is told where the list begins if its entry has no place.
+func TestTooMany(t *testing.T) {
+	var parties, aliases strings.Builder
+	parties.WriteString("parties:\n")
+	aliases.WriteString("bindings:\n  - &a {where: 'true', operator: self}\n")
+	for i := range estate.MaxEntries + 5 {
+		fmt.Fprintf(&parties, "  p%d: {title: P, kind: msp}\n", i)
+		aliases.WriteString("  - *a\n")
+	}
+	for text, want := range map[string]string{
+		parties.String(): "demarc.yaml:10002:3: parties has more than 10000 entries",
+		aliases.String(): "demarc.yaml:2:5: bindings has more than 10000 entries",
+	} {
+		if _, err := estate.Parse("demarc.yaml", []byte(text), known); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s…: %.300v\nwant %s", text, err, want)
+		}
+	}
+}

@@ -238,7 +238,11 @@ func (p *parser) estate(doc *document) *Estate {
 // build makes what one list of the file declares.
 func build[T, R any](p *parser, list string, entries []entry[R], one func(*entry[R]) T) []T {
 	if len(entries) > MaxEntries {
-		p.errs.Addf(entries[MaxEntries].pos, "%s has more than %d entries", list, MaxEntries)
+		at := entries[MaxEntries].pos
+		if at.Line == 0 { // an alias
+			at = entries[0].pos
+		}
+		p.errs.Addf(at, "%s has more than %d entries", list, MaxEntries)
 		return nil
 	}
 	var out []T
@@ -253,6 +257,10 @@ func build[T, R any](p *parser, list string, entries []entry[R], one func(*entry
 var partyName = regexp.MustCompile(`^[a-z0-9][a-z0-9:._-]*$`)
 
 func (p *parser) declareParties(parties strictyaml.Map[entry[partyYAML]]) {
+	if len(parties) > MaxEntries {
+		p.errs.Addf(parties[MaxEntries].Pos, "parties has more than %d entries", MaxEntries)
+		return
+	}
 	for _, x := range parties {
 		name, party := demarc.Party(x.Key), x.Value
 		p.parties[name] = PartyInfo{Title: party.raw.Title, Kind: demarc.PartyKind(party.raw.Kind.Value)}

@@ -68,6 +68,7 @@ func TestHostile(t *testing.T) {
 		{"modules within each other", plan(strings.Repeat(`"module_calls":{"m":{"module":{`, 160) + strings.Repeat(`}}}`, 160)), "", 4},
 		{"a name that thousands share and thousands refer to", items(2000, "eu-west-1"), "", 300},
 		{"a name that thousands share elsewhere", items(2000, "us-east-1"), "", 100},
+		{"a bucket with half a million tags", `{"configurationItems":[{"resourceType":"AWS::S3::Bucket","resourceId":"b","arn":"arn:aws:s3:::b","awsRegion":"eu-west-1","awsAccountId":"111122223333","configurationItemStatus":"OK","configuration":{"name":"b"},"tags":{` + each(500_000, `"kN":"v"`) + `}}]}`, "tags of more than 64 KiB", 64},
 		{"a change that is there twice", `{"format_version":"1.2","resource_changes":[{"address":"aws_s3_bucket.b","type":"aws_s3_bucket","change":{"actions":["create"],"after":{},"after_unknown":{"arn":true}},"change":1}]}`, "is gone after the plan", 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {

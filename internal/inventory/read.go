@@ -163,7 +163,11 @@ func (r *Reader) element(plan *dialectPlan, c *jscan.Captures, doc *demarc.Docum
 		}
 	}
 	for _, slot := range plan.tags {
-		if r.tags = tags(r.tags[:0], c.Get(slot)); len(r.tags) > 0 {
+		var whole bool
+		if r.tags, whole = tags(r.tags[:0], c.Get(slot)); !whole {
+			r.note(demarc.NoteRefused, doc.Pos, "tags of more than %d KiB: the rest of them is not looked at", maxTags>>10)
+		}
+		if len(r.tags) > 0 {
 			rec.tags = demarc.Tags(view(r.tags))
 			break
 		}
@@ -562,21 +566,26 @@ func (r *Reader) name(plan *dialectPlan, c *jscan.Captures, member string) strin
 	return text
 }
 
-// tags appends tags in any of their forms: an object, or a list of {Key, Value}.
-func tags(b, raw []byte) []byte {
+// maxTags is how many bytes of tags are read of a resource. AWS has 50 of at most 384 characters, Kubernetes annotations of
+// 256 KiB, which are no tags.
+const maxTags = 64 << 10
+
+// tags appends tags in any of their forms: an object, or a list of {Key, Value}. It reports whether these are all.
+func tags(b, raw []byte) (out []byte, whole bool) {
 	if jscan.IsNull(raw) || isUnresolved(raw) {
-		return b
+		return b, true
 	}
-	put := func(k, v string) {
-		if k != "" {
+	whole = true
+	put := func(k, v string) bool {
+		if whole = len(b)+len(k)+len(v) <= maxTags; whole && k != "" {
 			b = demarc.AppendTag(b, k, v)
 		}
+		return whole
 	}
 	switch raw[0] {
 	case '{':
 		jscan.RawMembers(raw, func(k, v []byte) bool {
-			put(view(k), scalarText(v))
-			return true
+			return put(view(k), scalarText(v))
 		})
 	case '[':
 		jscan.Elements(raw, func(e []byte) bool {
@@ -590,9 +599,8 @@ func tags(b, raw []byte) []byte {
 				}
 				return true
 			})
-			put(scalarText(k), scalarText(v))
-			return true
+			return put(scalarText(k), scalarText(v))
 		})
 	}
-	return b
+	return b, whole
 }

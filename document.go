@@ -67,10 +67,13 @@ const (
 	NoteCatalog      NoteKind = "catalog"      // an expression that failed on some facts
 	NoteNoTenant     NoteKind = "tenant"       // a body that names no tenant
 	NoteStale        NoteKind = "stale"        // a table of the catalog that was read too long ago
+	NoteInterrupted  NoteKind = "interrupted"  // the run was told to end before it had come to its end
 )
 
 // Incomplete reports whether a note of this kind means that something could not be read.
-func (k NoteKind) Incomplete() bool { return k == NoteRefused || k == NoteDenied }
+func (k NoteKind) Incomplete() bool {
+	return k == NoteRefused || k == NoteDenied || k == NoteInterrupted
+}
 
 // Claim says that a dialect reads a member of API bodies, if what is in it has another member, or whole bodies that
 // have a member, if it is a certain text; Has and Text may be empty.

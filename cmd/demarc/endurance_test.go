@@ -227,6 +227,17 @@ func interrupted(t *testing.T, demarc string) {
 		})
 	}
 
+	t.Run("and says so in what it writes", func(t *testing.T) {
+		for format, want := range map[string]string{"table": "Interrupted: ", "markdown": "**Interrupted: ", "json": `{"kind":"interrupted",`} {
+			s := start(t, &endless{text: bucket}, demarc, "assess", "-f", format, "-")
+			time.Sleep(300 * time.Millisecond)
+			interrupt(t, s)
+			if code := s.ends(t); code != 2 || !strings.Contains(s.out.String(), want) {
+				t.Errorf("%s: exit code %d, and %q is not in\n%.500s", format, code, want, s.out.String())
+			}
+		}
+	})
+
 	t.Run("a pipe that nobody opens", func(t *testing.T) {
 		dir := t.TempDir()
 		pipe := filepath.Join(dir, "pipe.json")
@@ -234,7 +245,7 @@ func interrupted(t *testing.T, demarc string) {
 			t.Fatal(err)
 		}
 		good := write(t, dir, "good.json", bucket)
-		s := start(t, nil, demarc, "assess", "-f", "ndjson", pipe, good)
+		s := start(t, nil, demarc, "assess", "--workers", "1", "-f", "ndjson", pipe, pipe, good)
 		time.Sleep(500 * time.Millisecond)
 		interrupt(t, s)
 		soon(t, s, "a pipe that nobody opens")

@@ -180,7 +180,7 @@ func (a *app) report(w io.Writer, format string, r *run) error {
 	case "ndjson":
 		return ndjson.Write(w, r.about(), r.Answers())
 	case "json":
-		return jsondoc.Write(w, r.about(), r.Answers(), func() []demarc.Note { return r.Notes.Kept })
+		return jsondoc.Write(w, r.about(), r.Answers(), r.told)
 	case "csv":
 		return csv.Write(w, r.about(), r.Answers())
 	case "markdown":
@@ -281,6 +281,14 @@ func (r *run) about() demarc.Run {
 		Organization: r.estate.Organization, Catalog: r.book.Digest(), Estate: r.estate.Digest, AsOf: r.asOf,
 		Documents: r.Documents, Parts: r.Parts, Interrupted: r.Interrupted,
 	}
+}
+
+// told returns what there is to tell of a run, once its answers were gone through.
+func (r *run) told() []demarc.Note {
+	if !r.Interrupted {
+		return r.Notes.Kept
+	}
+	return append(slices.Clip(r.Notes.Kept), demarc.Note{Kind: demarc.NoteInterrupted, Pos: demarc.Position{Offset: -1}, Message: "what was read so far is judged"})
 }
 
 func (r *run) summary() *report.Summary { return report.Summarize(r.Answers(), r.about) }

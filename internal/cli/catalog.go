@@ -34,6 +34,9 @@ func (a *app) catalogs() ([]fs.FS, error) {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return nil, fmt.Errorf("catalog %q: expected a directory", dir)
 		}
+		if _, err := os.ReadDir(dir); err != nil {
+			return nil, fmt.Errorf("catalog: %w", err)
+		}
 		out = append(out, os.DirFS(dir))
 	}
 	return out, nil

@@ -34,6 +34,9 @@ type Summary struct {
 	hidden   []string // scratch
 }
 
+// Partial tells people that a run was interrupted.
+const Partial = "Interrupted: this is what was read and judged by then, and not all there is."
+
 // Score counts duties.
 type Score struct{ Total, Proven, Attested int }
 

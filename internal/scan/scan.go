@@ -207,11 +207,22 @@ func read(ctx context.Context, c Config, inv *inventory.Inventory, workers int, 
 	return notes, errors.Join(err, readers.Wait())
 }
 
+// waiter is a Source that may wait for somebody who does not come. It takes no place of those that have something to read.
+type waiter interface{ Waits() bool }
+
 func collectAll(ctx context.Context, list []Source, workers int, batches chan<- *batch, free *sync.Pool) error {
 	sources, sctx := errgroup.WithContext(ctx)
-	sources.SetLimit(workers)
+	places := make(chan struct{}, workers)
 	for _, src := range list {
+		w, ok := src.(waiter)
+		takes := !ok || !w.Waits()
+		if takes {
+			places <- struct{}{}
+		}
 		sources.Go(func() error {
+			if takes {
+				defer func() { <-places }()
+			}
 			s := &sink{out: batches, free: free, full: firstBytes}
 			err := src.Collect(sctx, s)
 			if ferr := s.flush(ctx); err == nil {

@@ -188,6 +188,18 @@ type Source struct {
 
 var _ collect.Source = (*Source)(nil)
 
+// Waits reports whether reading may wait for somebody who writes: the input is a pipe, a device or standard input.
+func (s *Source) Waits() bool {
+	if s.Input.Path == "-" {
+		return true
+	}
+	if !s.Input.Named { // of a directory only files are read
+		return false
+	}
+	info, err := os.Stat(s.Input.Path)
+	return err == nil && !info.Mode().IsRegular()
+}
+
 // Collect reads the input to its end. Errors in it become notes with the file and the position.
 func (s *Source) Collect(ctx context.Context, to collect.Sink) error {
 	in := s.Stdin

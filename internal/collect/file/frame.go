@@ -112,6 +112,10 @@ func (f *framer) read(in io.Reader) error {
 			return err
 		}
 	}
+	if bytes.IndexByte(text, 0) == 0 {
+		f.refuseAt(f.base, binary)
+		return nil
+	}
 	if len(head) > 262 && string(head[257:262]) == "ustar" {
 		f.refuseAt(0, "a tar archive: give its files")
 		return nil

@@ -21,6 +21,8 @@ const (
 	maxYAMLDepth  = 200
 )
 
+const binary = "binary data; expected JSON or YAML"
+
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
 // yaml goes through the documents of a YAML text, one at a time. Each becomes JSON, with the short tags of CloudFormation
@@ -42,7 +44,7 @@ func (f *framer) yaml(r *bufio.Reader) error {
 			return err
 		case bytes.IndexByte(text, 0) >= 0:
 			f.line = 0
-			return errors.New("binary data; expected JSON or YAML")
+			return errors.New(binary)
 		case mayHold(text) > maxYAMLValues:
 			f.refuseAt(-1, fmt.Sprintf("a YAML document of more than %d values: give it as JSON", maxYAMLValues))
 			some = true

@@ -51,6 +51,10 @@ func Summary(out io.Writer, s *report.Summary, checkTitle func(string) string) e
 	}
 	w.line("# %s, as of %s", Escape(name), s.Run.AsOf.Format(time.DateOnly))
 	w.line("")
+	if s.Run.Interrupted {
+		w.line("**%s**", report.Partial)
+		w.line("")
+	}
 	w.table([]string{"", "", ""}, [][]string{
 		{"Resources", itoa(s.Resources), ""},
 		{"Yours proven", itoa(s.Yours.Proven), fmt.Sprintf("of %d duties (%d%%), %d attested", s.Yours.Total, s.Yours.Percent(), s.Yours.Attested)},

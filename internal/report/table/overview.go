@@ -28,6 +28,9 @@ func Overview(p *Printer, s *report.Summary, checkTitle func(string) string) {
 		name = "Estate"
 	}
 	p.Printf("%s", p.Paint(Bold, fmt.Sprintf("%s: %s as of %s", name, count(s.Resources, "resource"), s.Run.AsOf.Format(time.DateOnly))))
+	if s.Run.Interrupted {
+		p.Wrap(0, report.Partial)
+	}
 	scores(p, s)
 	estate(p, s)
 	layers(p, s)

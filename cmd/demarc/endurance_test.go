@@ -238,6 +238,27 @@ func interrupted(t *testing.T, demarc string) {
 		}
 	})
 
+	t.Run("and takes a part for no more than that", func(t *testing.T) {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "demarc.yaml")
+		good := write(t, dir, "good.json", bucket)
+		for _, c := range []struct{ args, want string }{
+			{"explain nothing -i -", `no resource "nothing" among `},
+			{"diff - " + good, "a part of what there is cannot be compared"},
+			{"init -o " + file + " -", "nothing was written"},
+		} {
+			s := start(t, &endless{text: bucket}, demarc, strings.Fields(c.args)...)
+			time.Sleep(300 * time.Millisecond)
+			interrupt(t, s)
+			if code := s.ends(t); code != 2 || !strings.Contains(s.err.String(), "interrupted") || !strings.Contains(s.err.String(), c.want) || s.out.Len() > 0 {
+				t.Errorf("%s: exit code %d, want 2 and %q; it says\n%s\n%.300s", c.args, code, c.want, s.err.String(), s.out.String())
+			}
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Error("init has written a file of a part")
+		}
+	})
+
 	t.Run("a pipe that nobody opens", func(t *testing.T) {
 		dir := t.TempDir()
 		pipe := filepath.Join(dir, "pipe.json")

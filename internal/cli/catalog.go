@@ -57,6 +57,7 @@ exactly one outcome whatever is known of its settings, learning a setting never 
 row and line names the page it rests on, and every expression compiles. All mistakes are told at once.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			a.patience.Store(0) // a part of a proof is none
 			own, err := a.catalogs()
 			if err != nil {
 				return err

@@ -79,6 +79,10 @@ with what was there before it, which it holds itself. With --format markdown it 
 			}
 			defer after.close()
 			groups, added, removed := report.Moves(before.Answers(), after.Answers(), causeBetween(before, after))
+			if before.Interrupted || after.Interrupted {
+				a.complain("interrupted: a part of what there is cannot be compared")
+				return outcome{exitIncomplete}
+			}
 			err = a.write(&out, func(w io.Writer) error {
 				switch out.format {
 				case "markdown":

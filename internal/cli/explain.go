@@ -48,6 +48,11 @@ the setting, its value, the rule, and the provider's page.`,
 			defer r.close()
 			answer, err := r.find(args[0])
 			if err != nil {
+				a.tell(r.Result) // it may lie in what could not be read
+				if r.Interrupted {
+					a.complain("%v", err)
+					return outcome{exitIncomplete}
+				}
 				return err
 			}
 			err = a.write(&out, func(w io.Writer) error {

@@ -40,6 +40,10 @@ func (a *app) initCommand() *cobra.Command {
 				base = dirOf(file)
 			}
 			text := draft(r, append(in.inputs, args...), base)
+			if r != nil && r.Interrupted {
+				a.complain("interrupted: nothing was written")
+				return outcome{exitIncomplete}
+			}
 			out := outputFlags{file: file}
 			if err := a.write(&out, func(w io.Writer) error {
 				_, err := io.WriteString(w, text)

@@ -69,6 +69,8 @@ func TestHostile(t *testing.T) {
 		{"a name that thousands share and thousands refer to", items(2000, "eu-west-1"), "", 300},
 		{"a name that thousands share elsewhere", items(2000, "us-east-1"), "", 100},
 		{"a bucket with half a million tags", `{"configurationItems":[{"resourceType":"AWS::S3::Bucket","resourceId":"b","arn":"arn:aws:s3:::b","awsRegion":"eu-west-1","awsAccountId":"111122223333","configurationItemStatus":"OK","configuration":{"name":"b"},"tags":{` + each(500_000, `"kN":"v"`) + `}}]}`, "tags of more than 64 KiB", 64},
+		{"a group with a hundred thousand rules", `{"configurationItems":[{"resourceType":"AWS::EC2::SecurityGroup","resourceId":"sg-1","arn":"arn:aws:ec2:eu-west-1:111122223333:security-group/sg-1","awsRegion":"eu-west-1","awsAccountId":"111122223333","configurationItemStatus":"OK","configuration":{"groupId":"sg-1","ipPermissions":[` + each(100_000, `{"ipProtocol":"tcp","fromPort":N,"toPort":N,"ipv4Ranges":[{"cidrIp":"10.0.0.0/8"}]}`) + `]}}]}`, "a value of more than 4 MiB", 64},
+		{"an instance with half a million groups", `{"configurationItems":[{"resourceType":"AWS::EC2::Instance","resourceId":"i-1","arn":"arn:aws:ec2:eu-west-1:111122223333:instance/i-1","awsRegion":"eu-west-1","awsAccountId":"111122223333","configurationItemStatus":"OK","configuration":{"instanceId":"i-1","securityGroups":[` + each(500_000, `{"groupId":"sg-N"}`) + `]}}]}`, "references of more than 4 MiB", 128},
 		{"a change that is there twice", `{"format_version":"1.2","resource_changes":[{"address":"aws_s3_bucket.b","type":"aws_s3_bucket","change":{"actions":["create"],"after":{},"after_unknown":{"arn":true}},"change":1}]}`, "is gone after the plan", 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {

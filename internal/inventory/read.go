@@ -296,6 +296,11 @@ func (r *Reader) facts(plan *dialectPlan, c *jscan.Captures, doc *demarc.Documen
 			rec.hidden = append(rec.hidden, f.fact)
 			sensitive = true
 		}
+		if asked != rulebook.WhetherSet && tooLarge(what.values) {
+			r.note(demarc.NoteRefused, doc.Pos, "%s: fact %s: a value of more than %d MiB", s.ID, fact.Name, maxValue>>20)
+			f.set(&rec.row, demarc.Fact{Origin: demarc.BadValue})
+			continue
+		}
 		if !what.present || asked == rulebook.TheValue && !isListType(fact.Type) && (len(what.values) == 0 || fact.Type == demarc.TypeDocument && string(what.values[0]) == `""`) {
 			f.set(&rec.row, r.missing(plan, c, fact, f.path, doc, unknownAfterApply))
 			continue
@@ -518,6 +523,11 @@ func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 		}
 		return
 	}
+	if tooLarge(what.values) {
+		r.note(demarc.NoteRefused, doc.Pos, "references of more than %d MiB: they are not followed", maxValue>>20)
+		out.known = false
+		return
+	}
 	add := func(raw []byte) bool {
 		if isUnresolved(raw) {
 			to, _ := textOf(jscan.Member(raw, "to", false))
@@ -536,6 +546,17 @@ func (r *Reader) references(plan *dialectPlan, c *jscan.Captures, doc *demarc.Do
 			add(raw)
 		}
 	}
+}
+
+// maxValue is how many bytes of a document one fact or relation is made of. A list of ten thousand rules has some megabytes.
+const maxValue = 4 << 20
+
+func tooLarge(values [][]byte) bool {
+	n := 0
+	for _, raw := range values {
+		n += len(raw)
+	}
+	return n > maxValue
 }
 
 // leftOpen reports whether there may be something at a path that the document does not know yet.

@@ -160,7 +160,7 @@ func TestMapAndCEL(t *testing.T) {
 
 func TestPlot(t *testing.T) {
 	f := formatReport{Format: "awsconfig", Bytes: 1e6, Decode: rate{Bytes: 1e9, CPU: time.Second}, On: []onReport{{CPUs: 1, CPU: time.Millisecond}}}
-	r := &report{
+	r := &measurements{
 		Formats: []formatReport{f}, OPA: &opaReport{Checks: 17, OPA: process{CPU: time.Second}, Demarc: process{CPU: time.Millisecond}},
 		Growth: []growthReport{
 			{What: everything, CPUs: 1, Resources: 1000, Wall: time.Second, CPU: time.Second, PerResource: 5, Allocations: 30, PeakMemory: 1 << 26},
@@ -171,7 +171,7 @@ func TestPlot(t *testing.T) {
 		},
 		Start: startReport{FirstOutput: time.Millisecond, Ready: []readyReport{{Services: 400, CPU: time.Millisecond}, {Services: 4000, CPU: time.Millisecond}}},
 	}
-	for _, picture := range [][]byte{plotFormats(r), plotGrowth(r), plotGrowth(&report{})} {
+	for _, picture := range [][]byte{plotFormats(r), plotGrowth(r), plotGrowth(&measurements{})} {
 		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
 			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break

@@ -54,6 +54,7 @@ type reading struct {
 	Services    int           `json:"services"`     // of the catalog
 	Spilled     int64         `json:"spilled"`      // bytes that were written to temporary files
 	Compiled    int           `json:"compiled,omitempty"`
+	Written     int64         `json:"written,omitempty"` // bytes of answers
 	// Failed counts the resources that fail a check, by check.
 	Failed map[string]int `json:"failed,omitempty"`
 }
@@ -67,6 +68,7 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	cpuProfile := flags.String("cpuprofile", "", "")
 	memProfile := flags.String("memprofile", "", "")
 	program := flags.String("program", "", "only run a program and tell what it took")
+	write := flags.String("write", "", "write the answers in a format, to nowhere: "+strings.Join(written, ", "))
 	ready := flags.Bool("ready", false, "only make a tenth of the services of the catalog ready")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -118,7 +120,7 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	result, err := r.measure(ctx, scan.Config{Book: book, Estate: est, AsOf: asOf, Sources: sources, Workers: *cpus})
+	result, err := r.measure(ctx, scan.Config{Book: book, Estate: est, AsOf: asOf, Sources: sources, Workers: *cpus}, *write)
 	stop()
 	if err != nil {
 		return err
@@ -135,8 +137,8 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	return json.NewEncoder(out).Encode(r)
 }
 
-// measure runs the pipeline and notes what it took.
-func (r *reading) measure(ctx context.Context, c scan.Config) (*scan.Result, error) {
+// measure runs the pipeline and notes what it took: with a format that the answers are written in, that too.
+func (r *reading) measure(ctx context.Context, c scan.Config, format string) (*scan.Result, error) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -145,8 +147,13 @@ func (r *reading) measure(ctx context.Context, c scan.Config) (*scan.Result, err
 	if err != nil {
 		return nil, err
 	}
-	for f := range result.Findings() { // resources are judged as they are gone through
-		r.Conditions += int64(len(f.Item.Service.Lines) + len(f.Item.Service.Checks))
+	if format != "" {
+		if r.Written, err = write(format, result); err != nil {
+			return nil, err
+		}
+	} else {
+		for range result.Findings() { // resources are judged as they are gone through
+		}
 	}
 	r.Wall, r.CPU = time.Since(begin), processorTime()-cpu
 	runtime.ReadMemStats(&after)
@@ -157,6 +164,7 @@ func (r *reading) measure(ctx context.Context, c scan.Config) (*scan.Result, err
 	r.Unknown = int64(result.Notes.Count[demarc.NoteUnclassified])
 	r.Failed = map[string]int{}
 	for f := range result.Findings() {
+		r.Conditions += int64(len(f.Item.Service.Lines) + len(f.Item.Service.Checks))
 		for i := range f.Checks {
 			if c := &f.Checks[i]; c.Result == demarc.CheckFail {
 				r.Failed[c.ID]++

@@ -11,7 +11,7 @@ import (
 )
 
 // plotFormats draws, per format, how many MB a CPU-second takes: decode-only, demarc, and encoding/json with CEL.
-func plotFormats(r *report) []byte {
+func plotFormats(r *measurements) []byte {
 	const (
 		left, right, top = 190, 70, 64
 		bar, gap         = 12, 14
@@ -69,7 +69,7 @@ func plotFormats(r *report) []byte {
 }
 
 // plotGrowth draws how time and memory grow with resources, relations, policies and the catalog.
-func plotGrowth(r *report) []byte {
+func plotGrowth(r *measurements) []byte {
 	var b bytes.Buffer
 	const width, height = 760, 660
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11" fill="#333">`+"\n", width, height)

@@ -32,8 +32,8 @@ type bench struct {
 // few is an estate so small that all a run over it does is what is done once: compile, settle, begin.
 const few = 300
 
-// report is what a run of the bench command found.
-type report struct {
+// measurements are what a run of the bench command found.
+type measurements struct {
 	Go        string         `json:"go"`
 	System    string         `json:"system"`
 	CPUs      int            `json:"cpus"`
@@ -43,6 +43,7 @@ type report struct {
 	Runs      int            `json:"runs"`
 	Formats   []formatReport `json:"formats"`
 	Growth    []growthReport `json:"growth"`
+	Writing   []writeReport  `json:"writing,omitempty"`
 	OPA       *opaReport     `json:"opa,omitempty"`
 	Start     startReport    `json:"start"`
 }
@@ -113,7 +114,7 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 		}
 		defer func() { _ = os.RemoveAll(b.dir) }()
 	}
-	r := &report{
+	r := &measurements{
 		Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(), Day: time.Now().UTC().Format(time.DateOnly),
 		Resources: b.resources, Accounts: b.accounts, Runs: b.runs,
 	}
@@ -133,6 +134,11 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 	if r.Growth, err = b.growth(ctx, sizes); err != nil {
 		return err
 	}
+	if n := len(sizes); n > 0 {
+		if r.Writing, err = b.writing(ctx, sizes[min(n, 2)-1]); err != nil {
+			return err
+		}
+	}
 	if *plan > 0 {
 		if r.OPA, err = b.opa(ctx, *plan); err != nil {
 			return err
@@ -145,7 +151,7 @@ func runCommand(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // write writes the measurements and the plots of them to files, where they have names.
-func (r *report) write(jsonFile, plots string) error {
+func (r *measurements) write(jsonFile, plots string) error {
 	if jsonFile != "" {
 		text, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // table prints the measurements, those that have a figure to reach beside it.
-func (r *report) table(out io.Writer) error {
+func (r *measurements) table(out io.Writer) error {
 	fmt.Fprintf(out, "%s on %s, %d processors; %s; %d resources of each format in %d accounts; medians of %d runs.\n",
 		r.Go, r.System, r.CPUs, r.Day, r.Resources, r.Accounts, r.Runs)
 	w := tabwriter.NewWriter(out, 2, 0, 2, ' ', tabwriter.AlignRight)
@@ -41,6 +41,16 @@ func (r *report) table(out io.Writer) error {
 			return err
 		}
 	}
+	if len(r.Writing) > 0 {
+		fmt.Fprintf(w, "\nwriting answers, AWS Config\tresources\tKB each\tcpus\tµs each\ttime of the whole\tpeak MB\t\n")
+		for _, x := range r.Writing {
+			fmt.Fprintf(w, "%s\t%d\t%.1f\t%d\t%.1f\t%.2f x\t%.0f\t\n", x.Format, x.Resources, ratio(float64(x.Bytes)/1e3, float64(x.Resources)), x.CPUs, x.PerResource, x.Times,
+				float64(x.PeakMemory)/(1<<20))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
 	if o := r.OPA; o != nil {
 		fmt.Fprintf(w, "\nTerraform plan of %d resources\tchecks\tfailures found\tCPU s\twall s\tpeak MB\t\n", o.Resources)
 		fmt.Fprintf(w, "opa eval %s, the checks of cmd/bench/checks.rego\t%d\t%d\t%.2f\t%.2f\t%.0f\t\n", o.Version, o.Checks, o.Failed, o.OPA.CPU.Seconds(), o.OPA.Wall.Seconds(), float64(o.OPA.Memory)/(1<<20))
@@ -57,7 +67,7 @@ func (r *report) table(out io.Writer) error {
 }
 
 // figures returns what is to be reached, and what was measured. Nothing here passes or fails: a shared machine is no judge.
-func (r *report) figures() [][3]string {
+func (r *measurements) figures() [][3]string {
 	out := [][3]string{}
 	add := func(what, figure, format string, args ...any) {
 		out = append(out, [3]string{what, figure, fmt.Sprintf(format, args...)})
@@ -91,7 +101,7 @@ func (r *report) figures() [][3]string {
 }
 
 // growthFigures compares the largest of the estates that grow with the smallest, and with itself on more processors.
-func (r *report) growthFigures() (out [][3]string) {
+func (r *measurements) growthFigures() (out [][3]string) {
 	var one, two []*growthReport
 	for i := range r.Growth {
 		switch g := &r.Growth[i]; {

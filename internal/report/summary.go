@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -356,20 +355,29 @@ func Ground(d *demarc.DutyAnswer) string {
 
 // Readings says what a resource has to say of the facts that a duty reads, as "fact = value" joined by commas.
 func Readings(a *demarc.Answer, reads []string) string {
-	var out []string
+	var b strings.Builder
 	for _, name := range reads {
 		f, ok := a.Fact(name)
-		switch {
-		case !ok:
-		case !f.Fact.Known():
-			out = append(out, fmt.Sprintf("%s unknown (%s)", f.Name, f.Fact.Origin))
-		case f.Fact.Origin == demarc.Read:
-			out = append(out, fmt.Sprintf("%s = %s", f.Name, quoted(f.Shown())))
-		default:
-			out = append(out, fmt.Sprintf("%s = %s (%s)", f.Name, quoted(f.Shown()), f.Fact.Origin))
+		if !ok {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(name)
+		if f.Fact.Known() {
+			b.WriteString(" = ")
+			b.WriteString(quoted(f.Shown()))
+		} else {
+			b.WriteString(" unknown")
+		}
+		if !f.Fact.Known() || f.Fact.Origin != demarc.Read {
+			b.WriteString(" (")
+			b.WriteString(f.Fact.Origin.String())
+			b.WriteString(")")
 		}
 	}
-	return strings.Join(out, ", ")
+	return b.String()
 }
 
 func quoted(v demarc.Value) string {

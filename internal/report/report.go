@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/demarc/demarc"
@@ -65,7 +64,6 @@ func appendBecause(b []byte, a *demarc.Answer, reads []string) []byte {
 	return append(b, '}')
 }
 
-// appendValue appends the JSON of a value, as its MarshalJSON writes it.
 func appendValue(b []byte, v demarc.Value) []byte {
 	switch v.Type() {
 	case demarc.TypeInvalid:
@@ -77,50 +75,26 @@ func appendValue(b []byte, v demarc.Value) []byte {
 	case demarc.TypeString:
 		return appendString(b, v.AsString())
 	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
-		if out, ok := appendPlain(b, v); ok {
-			return out
-		}
-		return appendJSON(b, v)
-	default:
-		return appendJSON(b, v)
-	}
-}
-
-// appendPlain appends the JSON of a list or record in which nothing has to be escaped; false if that is not all that is in it.
-func appendPlain(b []byte, v demarc.Value) ([]byte, bool) {
-	switch v.Type() {
-	case demarc.TypeInvalid, demarc.TypeBool, demarc.TypeInt:
-		return appendValue(b, v), true
-	case demarc.TypeString:
-		s := v.AsString()
-		return append(append(append(b, '"'), s...), '"'), isPlain(s) && !strings.ContainsAny(s, "<>&")
-	case demarc.TypeStrings, demarc.TypeInts, demarc.TypeRecords:
-		ok := true
 		if names := v.Names(); names != nil {
 			b = append(b, '{')
 			for i, f := range v.Fields() {
 				if i > 0 {
 					b = append(b, ',')
 				}
-				b = append(appendString(b, names.All()[i]), ':')
-				if b, ok = appendPlain(b, f); !ok {
-					return b, false
-				}
+				b = appendValue(append(appendString(b, names.All()[i]), ':'), f)
 			}
-			return append(b, '}'), true
+			return append(b, '}')
 		}
 		b = append(b, '[')
 		for i, e := range v.Elements() {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			if b, ok = appendPlain(b, e); !ok {
-				return b, false
-			}
+			b = appendValue(b, e)
 		}
-		return append(b, ']'), true
+		return append(b, ']')
 	default:
-		return b, false
+		return appendJSON(b, v)
 	}
 }
 

@@ -3,11 +3,17 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/demarc/demarc"
 	"github.com/demarc/demarc/internal/report"
@@ -53,6 +59,141 @@ func answer(id, name string, minor bool, holder demarc.Holder) *demarc.Answer {
 		a.Assignments, a.Verdicts = append(a.Assignments, as), append(a.Verdicts, v)
 	}
 	return a
+}
+
+// Values that decided a duty, and tags, stand in the contract as encoding/json understands them, whatever is in them.
+func TestContractIsJSON(t *testing.T) {
+	text := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "plain", "a\"b", "a\\b", "<&>", "é", "\u2028", "\xff", "\x7f", "a\nb"}))
+	one := rapid.Custom(func(t *rapid.T) demarc.Value {
+		return rapid.OneOf(rapid.Just(demarc.Value{}), rapid.Map(rapid.Bool(), demarc.Bool), rapid.Map(rapid.Int64(), demarc.Int), rapid.Map(text, demarc.String),
+			rapid.Map(rapid.Float64Range(-1e9, 1e9), demarc.Number)).Draw(t, "value")
+	})
+	names := demarc.NewNames("b", "a", "c")
+	value := rapid.Custom(func(t *rapid.T) demarc.Value {
+		list := rapid.SliceOfN(one, 3, 3).Draw(t, "list")
+		return rapid.SampledFrom([]demarc.Value{
+			list[0], demarc.List(demarc.TypeStrings, list...), demarc.List(demarc.TypeStrings), names.Record(list),
+			demarc.List(demarc.TypeRecords, names.Record(list), demarc.Value{}),
+		}).Draw(t, "shape")
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		a := answer("a", text.Draw(t, "name"), false, demarc.HeldByCustomer)
+		v := value.Draw(t, "fact")
+		a.Facts[0].Fact.Value = v
+		tags := rapid.MapOf(text, text).Draw(t, "tags")
+		a.Resource.Tags = demarc.TagsOf(tags)
+		var out bytes.Buffer
+		if err := ndjson.Write(&out, run, seq(a)); err != nil {
+			t.Fatal(err)
+		}
+		var got struct {
+			Resource struct {
+				Name string
+				Tags json.RawMessage
+			}
+			Duties map[string]struct{ Because map[string]json.RawMessage }
+		}
+		_, line, _ := strings.Cut(out.String(), "\n")
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		for _, x := range []struct {
+			got  json.RawMessage
+			want any
+		}{{got.Resource.Tags, a.Resource.Tags}, {got.Duties["runtime.engine-patching"].Because["auto_minor_upgrade"], v}} {
+			text, err := json.Marshal(x.want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(decoded(t, text), decoded(t, x.got)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", x.got, diff)
+			}
+		}
+		if want := strings.ToValidUTF8(a.Resource.Name, "\ufffd"); got.Resource.Name != want && utf8.ValidString(a.Resource.Name) {
+			t.Errorf("got the name %q, want %q", got.Resource.Name, want)
+		}
+	})
+}
+
+func decoded(t *rapid.T, text []byte) any {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// What is remembered of resources that share parts changes nothing: each is counted and written as if it were alone.
+func TestSharedPartsAreWrittenAsIfAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		kinds := []*demarc.Answer{
+			answer("", "", false, demarc.HeldByCustomer), answer("", "", true, demarc.HeldByProvider), answer("", "", false, demarc.HeldByCustomer),
+		}
+		kinds[2].Verdicts[demarc.DutyIndex("runtime.engine-patching")].State = demarc.Blind
+		var answers []*demarc.Answer
+		for i, k := range rapid.SliceOfN(rapid.IntRange(0, 2), 0, 30).Draw(t, "kinds") {
+			a := *kinds[k] // its parts are those of others
+			standing := *a.Standing
+			a.Resource.ID, a.Standing = demarc.ResourceID(fmt.Sprint("r", i)), &standing
+			if rapid.Bool().Draw(t, "in a team") {
+				standing.Teams = slices.Repeat([]string{"web"}, len(demarc.Duties))
+			}
+			if rapid.Bool().Draw(t, "believed") {
+				standing.Beliefs = []demarc.Belief{{Duty: demarc.DutyIndex("runtime.engine-patching"), Holder: demarc.HeldByProvider}}
+			}
+			a.Inside = rapid.Bool().Draw(t, "inside")
+			answers = append(answers, &a)
+		}
+		var together, alone, line bytes.Buffer
+		for _, write := range []func(io.Writer, iter.Seq[*demarc.Answer]) error{
+			func(w io.Writer, s iter.Seq[*demarc.Answer]) error { return ndjson.Write(w, run, s) },
+			func(w io.Writer, s iter.Seq[*demarc.Answer]) error { return csv.Write(w, run, s) },
+		} {
+			together.Reset()
+			if err := write(&together, seq(answers...)); err != nil {
+				t.Fatal(err)
+			}
+			alone.Reset()
+			if err := write(&alone, seq()); err != nil {
+				t.Fatal(err)
+			}
+			head := alone.Len()
+			for _, a := range answers {
+				line.Reset()
+				if err := write(&line, seq(a)); err != nil {
+					t.Fatal(err)
+				}
+				alone.Write(line.Bytes()[head:])
+			}
+			if together.String() != alone.String() {
+				t.Fatalf("together\n%s\nalone\n%s", together.String(), alone.String())
+			}
+		}
+		s, total, teamless, blind := summary(answers...), 0, 0, 0
+		for _, a := range answers {
+			own := summary(a)
+			total, teamless, blind = total+own.Yours.Total+own.Others.Total, teamless+own.Teamless, blind+own.Blind
+		}
+		if got := s.Yours.Total + s.Others.Total; got != total || s.Teamless != teamless || s.Blind != blind {
+			t.Errorf("%d duties, %d of no team and %d blind together, %d, %d and %d alone", got, s.Teamless, s.Blind, total, teamless, blind)
+		}
+		for _, g := range s.Gaps() {
+			count, some := 0, []demarc.ResourceID(nil)
+			for _, a := range answers {
+				for _, own := range summary(a).Gaps() {
+					if own.Gap == g.Gap && own.Duty == g.Duty && own.Check == g.Check {
+						count++
+						some = append(some, a.Resource.ID)
+					}
+				}
+			}
+			if g.Count != count || !slices.Equal(g.Examples, some[:min(3, len(some))]) {
+				t.Errorf("%s of %s: %d such as %v together, %d such as %v alone", g.Gap, g.Duty, g.Count, g.Examples, count, some)
+			}
+		}
+	})
 }
 
 func seq(answers ...*demarc.Answer) iter.Seq[*demarc.Answer] { return slices.Values(answers) }

@@ -31,8 +31,8 @@ func TestABrokenDocumentSpoilsNoOther(t *testing.T) {
 			fewer int
 		}{
 			{"cut off in a string", func(s string) string { return s[:15] }, 1},
-			{"cut off behind a string", func(s string) string { return s[:strings.Index(s, `,`)] }, 1},
-			{"cut off deep inside", func(s string) string { return s[:strings.Index(s, `"c"`)] }, 1},
+			{"cut off behind a string", func(s string) string { before, _, _ := strings.Cut(s, `,`); return before }, 1},
+			{"cut off deep inside", func(s string) string { before, _, _ := strings.Cut(s, `"c"`); return before }, 1},
 			{"without its last brace", func(s string) string { return s[:len(s)-1] }, 1},
 			{"a quotation mark too few", func(s string) string { return strings.Replace(s, `"x/Y"`, `x/Y"`, 1) }, 1},
 			{"a brace too many", func(s string) string { return s + "}" }, 0},

@@ -94,6 +94,7 @@ func rowOf(d *demarc.DutyAnswer) row {
 type cells struct {
 	buf bytes.Buffer
 	w   *csv.Writer
+	row []string // scratch
 }
 
 // of returns the cells, without the end of the line. They are valid until the next call.
@@ -102,10 +103,11 @@ func (c *cells) of(list ...string) []byte {
 		c.w = csv.NewWriter(&c.buf)
 	}
 	c.buf.Reset()
-	for i := range list {
-		list[i] = Inert(list[i])
+	c.row = c.row[:0]
+	for _, cell := range list {
+		c.row = append(c.row, Inert(cell))
 	}
-	_ = c.w.Write(list) // to memory
+	_ = c.w.Write(c.row) // to memory
 	c.w.Flush()
 	return bytes.TrimSuffix(c.buf.Bytes(), []byte("\n"))
 }

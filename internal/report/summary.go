@@ -29,7 +29,8 @@ type Summary struct {
 	gaps     map[gapKey]*GapGroup
 	believed map[believedKey]*BelievedGroup
 	blind    map[blindKey]*BlindGroup
-	tallies  map[tallyKey]*tally
+	tallies  map[demarc.ServiceID]map[tallyKey]*tally
+	made     int      // tallies
 	hidden   []string // scratch
 }
 
@@ -112,7 +113,6 @@ type tally struct {
 type tallyKey struct {
 	assignment *demarc.Assignment
 	verdict    *demarc.Verdict
-	service    demarc.ServiceID
 	believed   demarc.Holder
 	teamless   bool
 	unaccepted bool
@@ -124,7 +124,7 @@ const maxTallies = 1 << 14 // when there are as many, they are counted and made 
 func Summarize(answers iter.Seq[*demarc.Answer], about func() demarc.Run) *Summary {
 	s := &Summary{
 		Models: map[string]map[string]int{}, Layers: map[demarc.Layer]map[demarc.Holder]int{}, States: map[demarc.State]int{},
-		gaps: map[gapKey]*GapGroup{}, believed: map[believedKey]*BelievedGroup{}, blind: map[blindKey]*BlindGroup{}, tallies: map[tallyKey]*tally{},
+		gaps: map[gapKey]*GapGroup{}, believed: map[believedKey]*BelievedGroup{}, blind: map[blindKey]*BlindGroup{}, tallies: map[demarc.ServiceID]map[tallyKey]*tally{},
 	}
 	for a := range answers {
 		s.add(a)
@@ -148,12 +148,28 @@ func (s *Summary) add(a *demarc.Answer) {
 		model = "unclassified"
 	}
 	s.Models[provider][model]++
+	if s.made >= maxTallies {
+		s.settle()
+	}
+	service := a.Resource.Service
+	tallies := s.tallies[service]
+	if tallies == nil {
+		tallies = map[tallyKey]*tally{}
+		s.tallies[service] = tallies
+	}
 	hidden := s.hidden[:0]
 	for d := range a.Duties {
 		if d.Holder == demarc.NotApplicable || a.Inside && d.Duty.Layer() == "guest" {
 			continue
 		}
-		t := s.tally(a, d)
+		key := tallyKey{d.Assignment, d.Verdict, d.Believed, d.Teamless, d.Unaccepted}
+		t := tallies[key]
+		if t == nil {
+			t = &tally{duty: *d, examples: true}
+			s.group(t, service)
+			tallies[key] = t
+			s.made++
+		}
 		t.resources++
 		if t.examples {
 			t.examples = t.exemplify(a.Resource.ID)
@@ -165,21 +181,6 @@ func (s *Summary) add(a *demarc.Answer) {
 	if s.hidden = hidden; len(hidden) > 0 {
 		s.addBlind(a, hidden)
 	}
-}
-
-// tally returns the tally of a duty of a resource.
-func (s *Summary) tally(a *demarc.Answer, d *demarc.DutyAnswer) *tally {
-	key := tallyKey{d.Assignment, d.Verdict, a.Resource.Service, d.Believed, d.Teamless, d.Unaccepted}
-	t := s.tallies[key]
-	if t == nil {
-		if len(s.tallies) >= maxTallies {
-			s.settle()
-		}
-		t = &tally{duty: *d, examples: true}
-		s.group(t, a.Resource.Service)
-		s.tallies[key] = t
-	}
-	return t
 }
 
 // exemplify gives the groups of a tally an example, and reports whether there is room for another.
@@ -203,16 +204,19 @@ func addExample(list *[]demarc.ResourceID, id demarc.ResourceID) (room bool) {
 
 // settle counts what all tallies come to, and forgets them.
 func (s *Summary) settle() {
-	for _, t := range s.tallies {
-		s.count(&t.duty, t.resources)
-		for _, g := range t.gaps {
-			g.Count += t.resources
-		}
-		if t.believed != nil {
-			t.believed.Count += t.resources
+	for _, tallies := range s.tallies {
+		for _, t := range tallies {
+			s.count(&t.duty, t.resources)
+			for _, g := range t.gaps {
+				g.Count += t.resources
+			}
+			if t.believed != nil {
+				t.believed.Count += t.resources
+			}
 		}
 	}
 	clear(s.tallies)
+	s.made = 0
 }
 
 // count counts a duty n times.

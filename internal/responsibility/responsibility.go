@@ -101,7 +101,7 @@ type Resolver struct {
 }
 
 // Memory is how many bytes are remembered of each kind of thing, about.
-const Memory = 1 << 20
+const Memory = 5 << 18
 
 // How many bytes something that is remembered takes, about.
 const (

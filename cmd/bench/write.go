@@ -70,6 +70,7 @@ func (b *bench) writing(ctx context.Context, resources int) ([]writeReport, erro
 			var found []writeReport
 			for range b.runs {
 				fmt.Fprintf(b.progress, "measure writing: %s, %d resources\n", format, resources)
+				// Beside each, not once for all: a shared machine is another one a minute later.
 				base, err := spawn(ctx, append(slices.Clone(args), dir)...)
 				if err != nil {
 					return nil, err

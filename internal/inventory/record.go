@@ -475,6 +475,8 @@ func (r *record) makeRefs(n int) {
 	}
 }
 
+const fewAliases = 16 // a document may hold any number
+
 func (r *record) inputKey() string { return inputKey(r.source) }
 
 func inputKey(s *demarc.Source) string {
@@ -484,14 +486,14 @@ func inputKey(s *demarc.Source) string {
 	return s.Name + "\x00" + s.Input
 }
 
-// eachAlias calls f with everything that r may be called, once.
+// eachAlias calls f with everything that r may be called: once, but for names that many others lie between.
 func (r *record) eachAlias(f func(string)) {
 	f(r.id)
 	if r.name != "" && r.name != r.id {
 		f(r.name)
 	}
 	for i, a := range r.aliases {
-		if a != "" && a != r.id && a != r.name && !slices.Contains(r.aliases[:i], a) {
+		if a != "" && a != r.id && a != r.name && !slices.Contains(r.aliases[max(0, i-fewAliases):i], a) {
 			f(a)
 		}
 	}

@@ -112,7 +112,7 @@ func (f *framer) read(in io.Reader) error {
 			return err
 		}
 	}
-	if bytes.IndexByte(text, 0) == 0 {
+	if len(text) > 0 && text[0] == 0 {
 		f.refuseAt(f.base, binary)
 		return nil
 	}

@@ -29,8 +29,6 @@ type Summary struct {
 	gaps     map[gapKey]*GapGroup
 	believed map[believedKey]*BelievedGroup
 	blind    map[blindKey]*BlindGroup
-	tallies  map[demarc.ServiceID]map[tallyKey]*tally
-	made     int      // tallies
 	hidden   []string // scratch
 }
 
@@ -101,35 +99,15 @@ type (
 
 const examples = 3
 
-// tally is a duty as many resources of a service have it. What it comes to is worked out for the first of them, and at the end.
-type tally struct {
-	duty      demarc.DutyAnswer
-	resources int
-	gaps      []*GapGroup
-	believed  *BelievedGroup // nil where nobody is mistaken
-	examples  bool           // one of its groups has room for more
-}
-
-type tallyKey struct {
-	assignment *demarc.Assignment
-	verdict    *demarc.Verdict
-	believed   demarc.Holder
-	teamless   bool
-	unaccepted bool
-}
-
-const maxTallies = 1 << 14 // when there are as many, they are counted and made anew
-
 // Summarize returns what answers come to. about says what they rest on, which is known when all of them were gone through.
 func Summarize(answers iter.Seq[*demarc.Answer], about func() demarc.Run) *Summary {
 	s := &Summary{
 		Models: map[string]map[string]int{}, Layers: map[demarc.Layer]map[demarc.Holder]int{}, States: map[demarc.State]int{},
-		gaps: map[gapKey]*GapGroup{}, believed: map[believedKey]*BelievedGroup{}, blind: map[blindKey]*BlindGroup{}, tallies: map[demarc.ServiceID]map[tallyKey]*tally{},
+		gaps: map[gapKey]*GapGroup{}, believed: map[believedKey]*BelievedGroup{}, blind: map[blindKey]*BlindGroup{},
 	}
 	for a := range answers {
 		s.add(a)
 	}
-	s.settle()
 	s.Run = about()
 	return s
 }
@@ -148,102 +126,40 @@ func (s *Summary) add(a *demarc.Answer) {
 		model = "unclassified"
 	}
 	s.Models[provider][model]++
-	if s.made >= maxTallies {
-		s.settle()
-	}
-	service := a.Resource.Service
-	tallies := s.tallies[service]
-	if tallies == nil {
-		tallies = map[tallyKey]*tally{}
-		s.tallies[service] = tallies
-	}
-	hidden := s.hidden[:0]
+	s.hidden = s.hidden[:0]
 	for d := range a.Duties {
 		if d.Holder == demarc.NotApplicable || a.Inside && d.Duty.Layer() == "guest" {
 			continue
 		}
-		key := tallyKey{d.Assignment, d.Verdict, d.Believed, d.Teamless, d.Unaccepted}
-		t := tallies[key]
-		if t == nil {
-			t = &tally{duty: *d, examples: true}
-			s.group(t, service)
-			tallies[key] = t
-			s.made++
+		layer := d.Duty.Layer()
+		if s.Layers[layer] == nil {
+			s.Layers[layer] = map[demarc.Holder]int{}
 		}
-		t.resources++
-		if t.examples {
-			t.examples = t.exemplify(a.Resource.ID)
-		}
-		if d.State == demarc.Blind {
-			hidden = append(hidden, d.Verdict.Missing...)
-		}
+		s.Layers[layer][d.Holder]++
+		s.count(a, d)
 	}
-	if s.hidden = hidden; len(hidden) > 0 {
-		s.addBlind(a, hidden)
-	}
+	s.addBlind(a, s.hidden)
 }
 
-// exemplify gives the groups of a tally an example, and reports whether there is room for another.
-func (t *tally) exemplify(id demarc.ResourceID) bool {
-	room := false
-	for _, g := range t.gaps {
-		room = addExample(&g.Examples, id) || room
-	}
-	if t.believed != nil {
-		room = addExample(&t.believed.Examples, id) || room
-	}
-	return room
-}
-
-func addExample(list *[]demarc.ResourceID, id demarc.ResourceID) (room bool) {
-	if len(*list) < examples {
-		*list = append(*list, id)
-	}
-	return len(*list) < examples
-}
-
-// settle counts what all tallies come to, and forgets them.
-func (s *Summary) settle() {
-	for _, tallies := range s.tallies {
-		for _, t := range tallies {
-			s.count(&t.duty, t.resources)
-			for _, g := range t.gaps {
-				g.Count += t.resources
-			}
-			if t.believed != nil {
-				t.believed.Count += t.resources
-			}
-		}
-	}
-	clear(s.tallies)
-	s.made = 0
-}
-
-// count counts a duty n times.
-func (s *Summary) count(d *demarc.DutyAnswer, n int) {
-	layer := d.Duty.Layer()
-	if s.Layers[layer] == nil {
-		s.Layers[layer] = map[demarc.Holder]int{}
-	}
-	s.Layers[layer][d.Holder] += n
+func (s *Summary) count(a *demarc.Answer, d *demarc.DutyAnswer) {
 	if d.Assumed {
-		s.Assumed += n
+		s.Assumed++
 	}
 	others := d.State
 	switch {
 	case d.Holder == demarc.Unowned:
-		s.Nobodys += n
+		s.Nobodys++
 	case d.Tenant() || d.Engaged != "":
 		if d.Tenant() {
-			s.Yours.Total += n
-			s.States[d.State] += n
+			s.Yours.Total++
+			s.States[d.State]++
 			switch d.State {
 			case demarc.Met:
-				s.Yours.Proven += n
+				s.Yours.Proven++
 			case demarc.Attested:
-				s.Yours.Attested += n
+				s.Yours.Attested++
 			case demarc.Blind:
-				s.Blind += n
+				s.Blind++
 			default:
 			}
 		}
@@ -251,22 +167,20 @@ func (s *Summary) count(d *demarc.DutyAnswer, n int) {
 	}
 	switch others {
 	case demarc.Assured:
-		s.Others.Total += n
-		s.Others.Proven += n
+		s.Others.Total++
+		s.Others.Proven++
 	case demarc.Unassured:
-		s.Others.Total += n
+		s.Others.Total++
 	default:
 	}
 	if d.Teamless {
-		s.Teamless += n
+		s.Teamless++
 	}
-}
-
-// group finds the groups that a duty is in.
-func (s *Summary) group(t *tally, service demarc.ServiceID) {
-	d := &t.duty
 	if d.Believed != "" {
-		t.believed = s.believedGroup(service, d)
+		s.addBelieved(a, d)
+	}
+	if d.State == demarc.Blind {
+		s.hidden = append(s.hidden, d.Verdict.Missing...)
 	}
 	gap := d.Gap()
 	if gap == demarc.GapMisassumed { // told on its own, and the state beside it
@@ -289,33 +203,39 @@ func (s *Summary) group(t *tally, service demarc.ServiceID) {
 		}
 		for _, c := range d.Checks {
 			if c.Result == want {
-				t.gaps = append(t.gaps, s.gapGroup(gapKey{gap, d.Duty, service, c.ID}, c.Severity))
+				s.addGap(gapKey{gap, d.Duty, a.Resource.Service, c.ID}, c.Severity, a.Resource.ID)
 			}
 		}
 	default:
-		t.gaps = append(t.gaps, s.gapGroup(gapKey{gap, d.Duty, service, ""}, d.Severity()))
+		s.addGap(gapKey{gap, d.Duty, a.Resource.Service, ""}, d.Severity(), a.Resource.ID)
 	}
 }
 
-func (s *Summary) gapGroup(k gapKey, severity demarc.Severity) *GapGroup {
+func (s *Summary) addGap(k gapKey, severity demarc.Severity, id demarc.ResourceID) {
 	g := s.gaps[k]
 	if g == nil {
 		g = &GapGroup{Gap: k.gap, Severity: severity, Duty: k.duty, Service: k.service, Check: k.check}
 		s.gaps[k] = g
 	}
+	g.Count++
 	g.Severity = max(g.Severity, severity)
-	return g
+	if len(g.Examples) < examples {
+		g.Examples = append(g.Examples, id)
+	}
 }
 
-func (s *Summary) believedGroup(service demarc.ServiceID, d *demarc.DutyAnswer) *BelievedGroup {
+func (s *Summary) addBelieved(a *demarc.Answer, d *demarc.DutyAnswer) {
 	because := Ground(d)
-	k := believedKey{d.Duty, service, because}
+	k := believedKey{d.Duty, a.Resource.Service, because}
 	g := s.believed[k]
 	if g == nil {
-		g = &BelievedGroup{Duty: d.Duty, Service: service, Believed: d.Believed, Holder: d.Holder, Because: because}
+		g = &BelievedGroup{Duty: d.Duty, Service: a.Resource.Service, Believed: d.Believed, Holder: d.Holder, Because: because}
 		s.believed[k] = g
 	}
-	return g
+	g.Count++
+	if len(g.Examples) < examples {
+		g.Examples = append(g.Examples, a.Resource.ID)
+	}
 }
 
 // addBlind counts the facts of a resource that could not be read, each as often as it hides a duty.
@@ -331,7 +251,9 @@ func (s *Summary) addBlind(a *demarc.Answer, facts []string) {
 		g.Duties++
 		if !slices.Contains(facts[:i], name) {
 			g.Count++
-			addExample(&g.Examples, a.Resource.ID)
+			if len(g.Examples) < examples {
+				g.Examples = append(g.Examples, a.Resource.ID)
+			}
 		}
 	}
 }

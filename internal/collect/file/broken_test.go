@@ -84,6 +84,63 @@ func TestABrokenDocumentSpoilsNoOther(t *testing.T) {
 	}
 }
 
+// An element of a list in YAML that is broken is lost alone too, whether the list is long enough to be cut or not.
+func TestABrokenElementOfYAMLSpoilsNoOther(t *testing.T) {
+	for _, many := range []int{3, 5_000} {
+		for _, layout := range []struct{ name, before, indent, after string }{
+			{"items", "apiVersion: v1\nitems:\n", "", "kind: List\n"},
+			{"indented items", "apiVersion: v1\nkind: List\nitems:\n", "    ", ""},
+			{"a list as such", "# of a cluster\n", "", ""},
+		} {
+			for _, mistake := range []struct{ name, line string }{
+				{"a quotation mark too few", `name: "x`}, {"a bracket too few", "names: [x"}, {"a tab", "\tname: x"}, {"a value too many", "name: x: y"}, {"an alias of nothing", "name: *x"},
+			} {
+				t.Run(fmt.Sprintf("%d %s, %s", many, layout.name, mistake.name), func(t *testing.T) {
+					t.Parallel()
+					var text strings.Builder
+					text.WriteString(layout.before)
+					broken := many / 2
+					line := 0
+					for i := range many {
+						last := "name: y"
+						if i == broken {
+							line, last = strings.Count(text.String(), "\n")+1, mistake.line
+						}
+						fmt.Fprintf(&text, "%[1]s- apiVersion: v1\n%[1]s  kind: Pod\n%[1]s  metadata:\n%[1]s    uid: u%[2]d\n%[1]s    %[3]s\n", layout.indent, i, last)
+					}
+					text.WriteString(layout.after)
+					got := collect(t, strings.NewReader(text.String()))
+					if len(got.docs) != many-1 {
+						t.Errorf("%d documents, want %d", len(got.docs), many-1)
+					}
+					good := map[string]bool{}
+					for _, d := range got.docs {
+						if good[string(d.Body)] {
+							t.Errorf("%s comes twice", d.Body)
+						}
+						good[string(d.Body)] = true
+					}
+					for i := range many {
+						if i != broken && !good[fmt.Sprintf(`{"apiVersion":"v1","kind":"Pod","metadata":{"uid":"u%d","name":"y"}}`, i)] {
+							t.Fatalf("element %d is lost", i)
+						}
+					}
+					var told []int
+					for _, l := range got.lines {
+						at := 0
+						if n, _ := fmt.Sscanf(l, "refused line %d:", &at); n == 1 {
+							told = append(told, at)
+						}
+					}
+					if len(told) != 1 || told[0] < line || told[0] > line+5 {
+						t.Errorf("mistakes are told on lines %d, want one between %d and %d", told, line, line+5)
+					}
+				})
+			}
+		}
+	}
+}
+
 // Where a list has no end, what follows it is not taken for more of it: its documents may be of another kind.
 func TestAListWithoutAnEndTakesNothingElse(t *testing.T) {
 	for name, text := range map[string]string{

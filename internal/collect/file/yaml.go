@@ -19,6 +19,7 @@ const (
 	maxYAMLValues = 2_000_000 // of one document, as mayHold counts them
 	maxAliased    = 200_000   // nodes that aliases add
 	maxYAMLDepth  = 200
+	yamlPiece     = 256 << 10 // bytes that a longer list is cut into
 )
 
 const binary = "binary data; expected JSON or YAML"
@@ -28,44 +29,47 @@ var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 // yaml goes through the documents of a YAML text, one at a time. Each becomes JSON, with the short tags of CloudFormation
 // in their long form, and is then what it would be as JSON. One that is broken does not spoil the others.
 func (f *framer) yaml(r *bufio.Reader) error {
-	stream := yamlStream{r: r, line: 1}
-	some := false
+	some, err := f.yamlStream(&yamlStream{r: r, line: 1, piece: yamlPiece})
+	if err == nil && !some {
+		f.line = 0
+		f.refuseAt(-1, "no document in it: only comments or empty YAML")
+	}
+	return err
+}
+
+// yamlStream takes what a stream is cut into. It reports whether there was a document, or something in its place that has been refused.
+func (f *framer) yamlStream(s *yamlStream) (some bool, err error) {
 	for {
 		if err := f.ctx.Err(); err != nil {
-			return err
+			return some, err
 		}
-		text, line, err := stream.next()
+		text, line, err := s.next()
 		if errors.Is(err, io.EOF) {
-			break
+			return some, nil
 		}
 		f.line = line
 		switch {
 		case err != nil:
-			return err
+			return some, err
 		case bytes.IndexByte(text, 0) >= 0:
 			f.line = 0
-			return errors.New(binary)
+			return some, errors.New(binary)
 		case mayHold(text) > maxYAMLValues:
 			f.refuseAt(-1, fmt.Sprintf("a YAML document of more than %d values: give it as JSON", maxYAMLValues))
 			some = true
 			continue
 		}
-		found, err := f.yamlDocument(text, line)
+		found, err := f.yamlDocument(text, line, s)
 		if err != nil {
-			return err
+			return some, err
 		}
 		some = some || found
 	}
-	if !some {
-		f.line = 0
-		f.refuseAt(-1, "no document in it: only comments or empty YAML")
-	}
-	return nil
 }
 
-// yamlDocument takes a document whose text begins on a line, and what comes behind it after "...". It reports whether
-// there was one, or something in its place that has been refused.
-func (f *framer) yamlDocument(text []byte, line int) (found bool, err error) {
+// yamlDocument takes a document whose text begins on a line, and what comes behind it after "...". Of a list that is broken each
+// element is taken for itself.
+func (f *framer) yamlDocument(text []byte, line int, s *yamlStream) (found bool, err error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var n yaml.Node
@@ -73,9 +77,12 @@ func (f *framer) yamlDocument(text []byte, line int) (found bool, err error) {
 		if errors.Is(err, io.EOF) {
 			return found, nil
 		}
+		if err != nil && s.list.elements > 1 {
+			return f.yamlStream(&yamlStream{r: bufio.NewReader(bytes.NewReader(text)), line: line, piece: 1})
+		}
 		if err != nil {
 			message := strings.TrimPrefix(err.Error(), "yaml: ")
-			f.line = line
+			f.line = s.own
 			if m := yamlLine.FindStringSubmatch(message); m != nil {
 				at, _ := strconv.Atoi(m[1])
 				if f.line, message = line+max(at-1, 0), m[2]; strings.HasPrefix(message, "did not find expected") {
@@ -90,7 +97,7 @@ func (f *framer) yamlDocument(text []byte, line int) (found bool, err error) {
 		}
 		found = true
 		root := n.Content[0]
-		f.line = line + root.Line - 1
+		f.line = max(s.own, line+root.Line-1)
 		if root.Kind == yaml.ScalarNode {
 			f.refuseAt(-1, "neither JSON nor YAML of a kind that demarc knows")
 			continue
@@ -118,21 +125,56 @@ func decodeYAML(d *yaml.Decoder, n *yaml.Node) (err error) {
 	return d.Decode(n)
 }
 
-// yamlStream cuts a YAML text where documents begin: at lines with "---", which can mean nothing else there.
+// yamlStream cuts a YAML text where documents begin: at lines with "---", which can mean nothing else there. A long list of
+// documents, as Kubernetes and the command lines of clouds print it, is cut between its elements too, because the parser makes
+// a node of each value before anybody sees one. Each piece begins with what the document says before the list.
 type yamlStream struct {
-	r    *bufio.Reader
-	buf  []byte
-	line int // of what comes next
+	r     *bufio.Reader
+	buf   []byte
+	line  int // of what comes next
+	own   int // line from which on what was read last was not read before
+	piece int // bytes of a list that are left together at least; 0: all
+	list  yamlList
 }
 
-// next returns the text of the next document and the line on which it begins; io.EOF if there is none. The text is
-// overwritten by the next call.
+// yamlList is a list of documents that is being read: a sequence in block style that is the whole text, or all items of it.
+type yamlList struct {
+	state    listState
+	indent   int    // of its elements
+	head     []byte // what comes before the first
+	cut      bool   // what comes next goes on with it
+	elements int    // in what was read last
+}
+
+type listState int
+
+const (
+	mayBegin listState = iota // the next line tells
+	inList
+	noList
+	uncut // whatever follows in this document
+)
+
+// maxHead is how much may come before a list that is cut: it is read again with each piece.
+const maxHead = 16 << 10
+
+// next returns the text of the next document, or of a piece of one, and the line on which it begins; io.EOF if there is none.
+// The text is overwritten by the next call.
 func (s *yamlStream) next() (text []byte, line int, err error) {
-	s.buf, line = s.buf[:0], s.line
-	begun := false // something other than comments and directives was seen
+	l := &s.list
+	s.buf, line, s.own = s.buf[:0], s.line, s.line
+	begun := l.cut // something other than comments and directives was seen
+	if l.cut {
+		s.buf = append(s.buf, l.head...)
+		line -= bytes.Count(l.head, []byte("\n"))
+		l.cut, l.elements = false, 0
+	} else {
+		*l = yamlList{head: l.head[:0]}
+	}
+	again := len(s.buf)
 	for whole := true; ; {
 		if whole { // a line begins here
-			head, err := s.r.Peek(4)
+			head, err := s.r.Peek(max(4, l.indent+2))
 			if len(head) == 0 && !errors.Is(err, io.EOF) {
 				return nil, s.line, err
 			}
@@ -142,13 +184,20 @@ func (s *yamlStream) next() (text []byte, line int, err error) {
 				}
 				begun = true
 			}
+			if s.piece > 0 && len(s.buf) >= again+s.piece && l.begins(head) {
+				l.cut = true
+				break
+			}
 		}
 		part, err := s.r.ReadSlice('\n')
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 			return nil, s.line, err
 		}
-		if rest := bytes.TrimSpace(part); whole && len(rest) > 0 && rest[0] != '#' && rest[0] != '%' {
-			begun = true
+		if whole {
+			if rest := bytes.TrimSpace(part); len(rest) > 0 && rest[0] != '#' && rest[0] != '%' {
+				begun = true
+				l.see(s.buf, part)
+			}
 		}
 		if s.buf = append(s.buf, part...); len(s.buf) > maxYAML {
 			return nil, line, fmt.Errorf("a YAML document of more than %d MiB; what follows it is not read", maxYAML>>20)
@@ -164,6 +213,48 @@ func (s *yamlStream) next() (text []byte, line int, err error) {
 		return nil, line, io.EOF
 	}
 	return s.buf, line, nil
+}
+
+// begins reports whether an element of the list begins with a line.
+func (l *yamlList) begins(line []byte) bool {
+	return l.state == inList && elementAt(line) == l.indent
+}
+
+// see takes notice of a line that comes behind text and is not a comment.
+func (l *yamlList) see(text, line []byte) {
+	at, trimmed := elementAt(line), string(bytes.TrimSpace(line))
+	switch {
+	case l.state == uncut, trimmed == "---":
+	case beginsDocument(line), bytes.HasPrefix(line, []byte("...")):
+		l.state = uncut
+	case l.state == mayBegin && at >= 0:
+		l.state, l.indent, l.head, l.elements = inList, at, append(l.head[:0], text...), 1
+		if len(l.head) > maxHead {
+			l.state = uncut
+		}
+	case l.state == inList && at == l.indent:
+		l.elements++
+	case at == 0, line[0] == ' ':
+		if l.state == mayBegin {
+			l.state = noList
+		}
+	case trimmed == "items:":
+		l.state = mayBegin
+	default:
+		l.state = noList
+	}
+}
+
+// elementAt returns how far a line is indented that begins an element of a sequence; -1 for another line.
+func elementAt(line []byte) int {
+	at := 0
+	for at < len(line) && line[at] == ' ' {
+		at++
+	}
+	if at < len(line) && line[at] == '-' && (at+1 == len(line) || bytes.IndexByte([]byte(" \t\r\n"), line[at+1]) >= 0) {
+		return at
+	}
+	return -1
 }
 
 func beginsDocument(line []byte) bool {

@@ -12,7 +12,7 @@ type Sorter struct {
 	s       *Store
 	compare func(a, b []byte) int
 	chunk   int // bytes that are sorted at once
-	arena   []byte
+	arena   arena
 	entries []entry
 	runs    []run
 	f       *file
@@ -20,8 +20,9 @@ type Sorter struct {
 }
 
 type entry struct {
-	head     uint64 // the first eight bytes, where they decide the order
-	off, len uint32
+	head uint64 // the first eight bytes, where they decide the order
+	at   place
+	len  uint32
 }
 
 type run struct {
@@ -44,24 +45,23 @@ func (s *Sorter) Len() int { return s.n }
 
 // Add adds one byte string, which is copied.
 func (s *Sorter) Add(b []byte) error {
-	if len(s.arena) > 0 && len(s.arena)+len(b) > s.chunk {
+	if s.arena.size > 0 && s.arena.size+len(b) > s.chunk {
 		if err := s.flush(); err != nil {
 			return err
 		}
 	}
-	e := entry{off: uint32(len(s.arena)), len: uint32(len(b))}
+	e := entry{at: s.arena.add(b), len: uint32(len(b))}
 	if s.compare == nil {
 		var head [8]byte
 		copy(head[:], b)
 		e.head = binary.BigEndian.Uint64(head[:])
 	}
-	s.arena = append(s.arena, b...)
 	s.entries = append(s.entries, e)
 	s.n++
 	return nil
 }
 
-func (s *Sorter) at(e entry) []byte { return s.arena[e.off : e.off+e.len] }
+func (s *Sorter) at(e entry) []byte { return s.arena.at(e.at, e.len) }
 
 // flush puts what was added since the last time aside as a run.
 func (s *Sorter) flush() error {
@@ -91,7 +91,8 @@ func (s *Sorter) flush() error {
 		return err
 	}
 	s.runs = append(s.runs, r)
-	s.arena, s.entries = s.arena[:0], s.entries[:0]
+	s.arena.empty()
+	s.entries = s.entries[:0]
 	if len(s.runs) >= maxRuns {
 		return s.mergeRuns()
 	}
@@ -178,7 +179,7 @@ func (s *Sorter) Sorted() (*Merge, error) {
 	if err := s.flush(); err != nil {
 		return nil, err
 	}
-	s.arena, s.entries = nil, nil
+	s.arena, s.entries = arena{}, nil
 	return newMerge(s.compare, s.runs), nil
 }
 
@@ -194,7 +195,7 @@ func (s *Sorter) Release() {
 	if s.f != nil {
 		s.f.release()
 	}
-	s.runs, s.arena, s.entries, s.f, s.n = nil, nil, nil, nil, 0
+	s.runs, s.arena, s.entries, s.f, s.n = nil, arena{}, nil, nil, 0
 }
 
 // Absorb takes over what another Sorter of the same order holds.
@@ -204,7 +205,7 @@ func (s *Sorter) Absorb(o *Sorter) error {
 	}
 	s.runs = append(s.runs, o.runs...)
 	s.n += o.n
-	o.runs, o.arena, o.entries, o.n = nil, nil, nil, 0
+	o.runs, o.arena, o.entries, o.n = nil, arena{}, nil, 0
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/demarc/demarc"
+	"github.com/demarc/demarc/internal/rule"
 )
 
 // Declared is what the declarations of an estate come to for a resource, as of a day. What many resources have in common
@@ -42,15 +43,15 @@ func (p *Places) All() []int {
 	return p.List
 }
 
-// ask asks every declaration.
+// ask asks every declaration that may be about r.
 func (s *Selector) ask(r *demarc.Resource) *Declared {
-	about := make([][]int, len(s.wheres))
-	for kind, list := range s.wheres {
-		for i, w := range list {
-			if w.Match(r) {
-				about[kind] = append(about[kind], i)
-			}
-		}
+	guards := make([]string, len(s.guards))
+	for i, variable := range s.guards {
+		guards[i] = rule.ValueOf(r, variable)
+	}
+	var about [kinds][]int
+	for kind := range about {
+		about[kind] = s.wheres[kind].about(r, guards)
 	}
 	e, duties := s.est, len(demarc.Duties)
 	for _, i := range about[bindings] {

@@ -21,7 +21,8 @@ type Selector struct {
 	bound  []atomic.Bool
 	memory int // bytes
 
-	wheres  [kinds][]*rule.Where
+	wheres  [kinds]wheres
+	guards  []string   // variables
 	place   []variable // that many resources share, such as the account
 	own     []variable // name and id
 	tags    []variable
@@ -68,17 +69,17 @@ type place struct {
 // remembers changes no answer. Bindings that are about some resource are marked in bound, which Selectors may share.
 func NewSelector(e *Estate, asOf time.Time, bound []atomic.Bool, memory int) *Selector {
 	s := &Selector{est: e, asOf: asOf, bound: bound, memory: memory, known: map[string]*Declared{}, same: map[string]*Places{}, named: map[*Places][]string{}}
-	s.wheres = [kinds][]*rule.Where{
-		bindings:     wheres(e.Bindings, func(x *Binding) *rule.Where { return x.Where }),
-		engagements:  wheres(e.Engagements, func(x *Engagement) *rule.Where { return x.Where }),
-		assumptions:  wheres(e.Assumptions, func(x *Assumption) *rule.Where { return x.Where }),
-		teams:        wheres(e.Teams, func(x *Team) *rule.Where { return x.Where }),
-		attestations: wheres(e.Attestations, func(x *Attestation) *rule.Where { return x.Where }),
-		assurances:   wheres(e.Assurances, (*Assurance).where),
-		exceptions:   wheres(e.Exceptions, func(x *Exception) *rule.Where { return x.Where }),
+	all := [kinds][]*rule.Where{
+		bindings:     wheresOf(e.Bindings, func(x *Binding) *rule.Where { return x.Where }),
+		engagements:  wheresOf(e.Engagements, func(x *Engagement) *rule.Where { return x.Where }),
+		assumptions:  wheresOf(e.Assumptions, func(x *Assumption) *rule.Where { return x.Where }),
+		teams:        wheresOf(e.Teams, func(x *Team) *rule.Where { return x.Where }),
+		attestations: wheresOf(e.Attestations, func(x *Attestation) *rule.Where { return x.Where }),
+		assurances:   wheresOf(e.Assurances, (*Assurance).where),
+		exceptions:   wheresOf(e.Exceptions, func(x *Exception) *rule.Where { return x.Where }),
 	}
 	asked := map[string][]*rule.Question{}
-	for _, w := range slices.Concat(s.wheres[:]...) {
+	for _, w := range slices.Concat(all[:]...) {
 		for _, q := range w.Questions() {
 			if q.Variable == "" {
 				s.several = append(s.several, q)
@@ -101,10 +102,68 @@ func NewSelector(e *Estate, asOf time.Time, bound []atomic.Bool, memory int) *Se
 		}
 	}
 	s.values = make([]string, len(s.tags))
+	for kind := range all {
+		s.guard(kind, all[kind], asked)
+	}
 	return s
 }
 
-func wheres[T any](list []T, where func(*T) *rule.Where) []*rule.Where {
+// wheres are the conditions of one kind of declarations, by their places. Most demand that a variable has one of some values: those
+// are found by its value, so that with many declarations few are asked.
+type wheres struct {
+	list []*rule.Where
+	open []int              // that demand nothing
+	by   []map[string][]int // what demand a value of a variable that is a guard
+}
+
+// guard notes the wheres of a kind by the variable of which most is asked, among those of which each demands a value.
+func (s *Selector) guard(kind int, list []*rule.Where, asked map[string][]*rule.Question) {
+	w := wheres{list: list}
+	for place, where := range list {
+		var by *rule.Question
+		for _, q := range where.Demands() {
+			if by == nil || len(asked[q.Variable]) > len(asked[by.Variable]) {
+				by = q
+			}
+		}
+		if by == nil {
+			w.open = append(w.open, place)
+			continue
+		}
+		g := slices.Index(s.guards, by.Variable)
+		if g < 0 {
+			g = len(s.guards)
+			s.guards = append(s.guards, by.Variable)
+		}
+		for len(w.by) <= g {
+			w.by = append(w.by, map[string][]int{})
+		}
+		for _, value := range slices.Compact(slices.Sorted(slices.Values(by.Is))) {
+			w.by[g][value] = append(w.by[g][value], place)
+		}
+	}
+	s.wheres[kind] = w
+}
+
+// about returns the places of those that are about r, in order. guards are the values of the guards.
+func (w *wheres) about(r *demarc.Resource, guards []string) []int {
+	var out []int
+	add := func(places []int) {
+		for _, place := range places {
+			if w.list[place].Match(r) {
+				out = append(out, place)
+			}
+		}
+	}
+	add(w.open)
+	for g, by := range w.by {
+		add(by[guards[g]])
+	}
+	slices.Sort(out)
+	return out
+}
+
+func wheresOf[T any](list []T, where func(*T) *rule.Where) []*rule.Where {
 	out := make([]*rule.Where, len(list))
 	for i := range list {
 		out[i] = where(&list[i])

@@ -137,6 +137,26 @@ func (w *Where) Questions() []*Question {
 	return w.questions
 }
 
+// Demands returns the questions that name values and are answered with yes by every resource for which the condition holds.
+func (w *Where) Demands() []*Question {
+	if w == nil {
+		return nil
+	}
+	return w.demands(&w.formula, nil)
+}
+
+func (w *Where) demands(f *Formula, out []*Question) []*Question {
+	switch {
+	case f.op == "" && w.questions[f.atom].Is != nil:
+		return append(out, w.questions[f.atom])
+	case f.op == operators.LogicalAnd:
+		for i := range f.args {
+			out = w.demands(&f.args[i], out)
+		}
+	}
+	return out
+}
+
 // Ask returns what the question comes to for a resource.
 func (q *Question) Ask(r *demarc.Resource) Truth {
 	if q.Is != nil || q.of != nil {

@@ -88,8 +88,10 @@ func NewSelector(e *Estate, asOf time.Time, bound []atomic.Bool, memory int) *Se
 			}
 		}
 	}
+	values := map[string]int{} // that are told apart, by variable
 	for _, name := range slices.Sorted(maps.Keys(asked)) {
 		v := newVariable(name, asked[name])
+		values[name] = len(v.classes)
 		switch key, isTag := strings.CutPrefix(name, "tags."); {
 		case isTag:
 			v.name = key
@@ -103,7 +105,7 @@ func NewSelector(e *Estate, asOf time.Time, bound []atomic.Bool, memory int) *Se
 	}
 	s.values = make([]string, len(s.tags))
 	for kind := range all {
-		s.guard(kind, all[kind], asked)
+		s.guard(kind, all[kind], values)
 	}
 	return s
 }
@@ -116,13 +118,13 @@ type wheres struct {
 	by   []map[string][]int // what demand a value of a variable that is a guard
 }
 
-// guard notes the wheres of a kind by the variable of which most is asked, among those of which each demands a value.
-func (s *Selector) guard(kind int, list []*rule.Where, asked map[string][]*rule.Question) {
+// guard notes the wheres of a kind: those that demand values by the variable, of theirs, of which the most values are told apart.
+func (s *Selector) guard(kind int, list []*rule.Where, values map[string]int) {
 	w := wheres{list: list}
 	for place, where := range list {
 		var by *rule.Question
 		for _, q := range where.Demands() {
-			if by == nil || len(asked[q.Variable]) > len(asked[by.Variable]) {
+			if by == nil || values[q.Variable] > values[by.Variable] {
 				by = q
 			}
 		}

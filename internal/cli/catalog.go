@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -34,12 +35,25 @@ func (a *app) catalogs() ([]fs.FS, error) {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return nil, fmt.Errorf("catalog %q: expected a directory", dir)
 		}
-		if _, err := os.ReadDir(dir); err != nil {
-			return nil, fmt.Errorf("catalog: %w", err)
+		files := os.DirFS(dir)
+		if some, err := hasYAML(files); err != nil {
+			return nil, fmt.Errorf("catalog %q: %w", dir, err)
+		} else if !some {
+			return nil, fmt.Errorf("catalog %q: expected files that end in .yaml, found none", dir)
 		}
-		out = append(out, os.DirFS(dir))
+		out = append(out, files)
 	}
 	return out, nil
+}
+
+func hasYAML(files fs.FS) (some bool, err error) {
+	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if some = err == nil && !d.IsDir() && path.Ext(name) == ".yaml"; some {
+			return fs.SkipAll
+		}
+		return err
+	})
+	return some, err
 }
 
 func (a *app) catalogCommand() *cobra.Command {

@@ -24,7 +24,7 @@ const (
 	MaxLoops   = 3           // exists, all, filter and map within each other
 	MaxPattern = 1000        // instructions that the pattern of matches compiles to
 	MaxCost    = 120_000_000 // at the sizes below, estimated, in CEL's units of some 10 ns each
-	MaxSteps   = 10_000_000  // of one evaluation, counted, in the same units
+	MaxSteps   = 1_000_000   // of one evaluation, counted, in the same units
 )
 
 // The sizes that the cost of an expression is estimated at. Where the facts are larger than is sure to be harmless,

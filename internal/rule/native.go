@@ -27,7 +27,7 @@ type frame struct {
 }
 
 // maxNativeSteps is where CEL takes over, which counts what each step costs.
-const maxNativeSteps = 100_000
+const maxNativeSteps = 200_000
 
 // costs counts what it takes to look at so many bytes, and reports whether that is too much.
 func (f *frame) costs(bytes int) bool {

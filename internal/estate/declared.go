@@ -45,13 +45,12 @@ func (p *Places) All() []int {
 
 // ask asks every declaration that may be about r.
 func (s *Selector) ask(r *demarc.Resource) *Declared {
-	guards := make([]string, len(s.guards))
 	for i, variable := range s.guards {
-		guards[i] = rule.ValueOf(r, variable)
+		s.guarding[i] = rule.ValueOf(r, variable)
 	}
-	var about [kinds][]int
+	about := &s.about
 	for kind := range about {
-		about[kind] = s.wheres[kind].about(r, guards)
+		about[kind] = s.wheres[kind].about(r, s.guarding, about[kind][:0])
 	}
 	e, duties := s.est, len(demarc.Duties)
 	for _, i := range about[bindings] {
@@ -65,21 +64,21 @@ func (s *Selector) ask(r *demarc.Resource) *Declared {
 		return named[d]
 	}
 	return &Declared{
-		Bindings: s.places(firsts(demarc.NumRoles, about[bindings], func(role, i int) bool {
+		Bindings: s.places(s.firsts(demarc.NumRoles, about[bindings], func(role, i int) bool {
 			_, ok := e.Bindings[i].Roles[demarc.Role(role)]
 			return ok
 		})),
-		Engagements: s.places(firsts(duties, about[engagements], func(d, i int) bool {
+		Engagements: s.places(s.firsts(duties, about[engagements], func(d, i int) bool {
 			return e.Engagements[i].Covers(demarc.Duties[d]) && e.Engagements[i].InForce(s.asOf)
 		}, func(d, i int) bool {
 			return e.Engagements[i].Covers(demarc.Duties[d]) && e.Engagements[i].Ended(s.asOf)
 		})),
-		Assumptions: s.places(firsts(duties, about[assumptions], func(d, i int) bool {
+		Assumptions: s.places(s.firsts(duties, about[assumptions], func(d, i int) bool {
 			a := &e.Assumptions[i]
 			return a.Covers(demarc.Duties[d]) && (a.Holder == demarc.HeldByProvider || a.Holder == demarc.HeldByThirdParty || a.Holder == demarc.NotApplicable)
 		})),
 		Teams: named,
-		Attestations: s.places(firsts(duties, about[attestations], func(d, i int) bool {
+		Attestations: s.places(s.firsts(duties, about[attestations], func(d, i int) bool {
 			a := &e.Attestations[i]
 			return a.Covers(demarc.Duties[d]) && a.InForce(s.asOf) && Among(a.Teams, team(d))
 		})),
@@ -93,7 +92,7 @@ func (s *Selector) ask(r *demarc.Resource) *Declared {
 func (s *Selector) assigned(of []int) []int {
 	list := s.est.Teams
 	if !slices.ContainsFunc(of, func(i int) bool { return list[i].Teams != nil }) {
-		return firsts(len(demarc.Duties), of, func(d, i int) bool { return list[i].Covers(demarc.Duties[d]) })
+		return s.firsts(len(demarc.Duties), of, func(d, i int) bool { return list[i].Covers(demarc.Duties[d]) })
 	}
 	var out []int
 	for d, duty := range demarc.Duties {
@@ -104,7 +103,7 @@ func (s *Selector) assigned(of []int) []int {
 			}
 		}
 		if out == nil && place >= 0 {
-			out = slices.Repeat([]int{-1}, len(demarc.Duties))
+			out = s.nowhere(len(demarc.Duties))
 		}
 		if out != nil {
 			out[d] = place
@@ -114,8 +113,11 @@ func (s *Selector) assigned(of []int) []int {
 }
 
 // firsts returns for each of n roles or duties the first of some declarations of which the first question is true, else
-// the first of which the next is, else -1; nil if there is none at all.
-func firsts(n int, of []int, questions ...func(at, place int) bool) []int {
+// the first of which the next is, else -1; nil if there is none at all. The list is overwritten by the next call.
+func (s *Selector) firsts(n int, of []int, questions ...func(at, place int) bool) []int {
+	if len(of) == 0 {
+		return nil
+	}
 	var out []int
 	for at := range n {
 		for _, is := range questions {
@@ -124,7 +126,7 @@ func firsts(n int, of []int, questions ...func(at, place int) bool) []int {
 				continue
 			}
 			if out == nil {
-				out = slices.Repeat([]int{-1}, n)
+				out = s.nowhere(n)
 			}
 			out[at] = of[k]
 			break
@@ -133,19 +135,29 @@ func firsts(n int, of []int, questions ...func(at, place int) bool) []int {
 	return out
 }
 
-// places returns the Places of a list.
+// nowhere returns n times -1, in memory that is used again.
+func (s *Selector) nowhere(n int) []int {
+	s.firstsOf = s.firstsOf[:0]
+	for range n {
+		s.firstsOf = append(s.firstsOf, -1)
+	}
+	return s.firstsOf
+}
+
+// places returns the Places of a list, which is copied.
 func (s *Selector) places(list []int) *Places {
 	if len(list) == 0 {
 		return nil
 	}
-	var says []byte
+	says := s.says[:0]
 	for _, i := range list {
 		says = binary.AppendVarint(says, int64(i))
 	}
+	s.says = says
 	p := s.same[string(says)]
 	if p == nil {
 		s.met++
-		p = &Places{s.met, list}
+		p = &Places{s.met, slices.Clone(list)}
 		remember(s.same, string(says), p, s.memory/placesSize)
 	}
 	return p

@@ -33,6 +33,11 @@ type Selector struct {
 	at   []byte // what its variables are
 	key  []byte
 
+	guarding []string     // scratch: the values of the guards
+	about    [kinds][]int // scratch: the declarations that are about a resource
+	firstsOf []int        // scratch
+	says     []byte       // scratch
+
 	known map[string]*Declared // by what all variables are
 	same  map[string]*Places   // by what they say
 	named map[*Places][]string // teams
@@ -107,6 +112,7 @@ func NewSelector(e *Estate, asOf time.Time, bound []atomic.Bool, memory int) *Se
 	for kind := range all {
 		s.guard(kind, all[kind], values)
 	}
+	s.guarding = make([]string, len(s.guards))
 	return s
 }
 
@@ -147,21 +153,22 @@ func (s *Selector) guard(kind int, list []*rule.Where, values map[string]int) {
 	s.wheres[kind] = w
 }
 
-// about returns the places of those that are about r, in order. guards are the values of the guards.
-func (w *wheres) about(r *demarc.Resource, guards []string) []int {
-	var out []int
-	add := func(places []int) {
-		for _, place := range places {
-			if w.list[place].Match(r) {
-				out = append(out, place)
-			}
-		}
-	}
-	add(w.open)
+// about appends the places of those that are about r, in order. guards are the values of the guards.
+func (w *wheres) about(r *demarc.Resource, guards []string, out []int) []int {
+	out = w.among(w.open, r, out)
 	for g, by := range w.by {
-		add(by[guards[g]])
+		out = w.among(by[guards[g]], r, out)
 	}
 	slices.Sort(out)
+	return out
+}
+
+func (w *wheres) among(places []int, r *demarc.Resource, out []int) []int {
+	for _, place := range places {
+		if w.list[place].Match(r) {
+			out = append(out, place)
+		}
+	}
 	return out
 }
 

@@ -2,6 +2,7 @@ package demarc
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -60,7 +61,9 @@ func (s *Standing) Duty(i int) DutyAnswer {
 // Clone returns a copy of a that stays valid when the next Answer is made.
 func (a *Answer) Clone() *Answer {
 	b := *a
-	b.Facts, b.Resource.Origins = slices.Clone(a.Facts), slices.Clone(a.Resource.Origins)
+	r := &b.Resource
+	r.ID, r.Name, r.Tags = ResourceID(strings.Clone(string(r.ID))), strings.Clone(r.Name), Tags(strings.Clone(string(r.Tags)))
+	b.Facts, r.Origins = slices.Clone(a.Facts), slices.Clone(r.Origins)
 	for i := range b.Facts {
 		b.Facts[i].Fact.Value = b.Facts[i].Fact.Value.clone()
 	}

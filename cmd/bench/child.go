@@ -76,6 +76,9 @@ func child(ctx context.Context, args []string, out io.Writer) error {
 	if *program != "" {
 		return runProgram(ctx, *program, flags.Args())
 	}
+	if *memProfile == "" {
+		runtime.MemProfileRate = 0 // the command has no profiles of memory, so none is kept there
+	}
 	cli.CollectLate() // as the command does
 	runtime.GOMAXPROCS(*cpus)
 	debug.SetMemoryLimit(scan.MemoryLimit) // as the command does

@@ -14,7 +14,8 @@ type Batch struct {
 	first     uint64 // the ordinal of the first
 	text      []byte
 	resources []kept
-	arena     arena // for the values of its Items
+	arena     arena  // for the values of its Items
+	called    []byte // the ids, names and tags of its Items
 }
 
 // kept is what there is of one resource, in the text of its Batch.
@@ -80,6 +81,7 @@ func (s *Settled) Batches() (*Batches, error) {
 func (b *Batches) Next(into *Batch) bool {
 	into.first, into.text, into.resources = b.ordinal, into.text[:0], into.resources[:0]
 	into.arena.reset()
+	into.called = into.called[:0]
 	for len(into.resources) < batchResources && len(into.text) < batchText {
 		text, ok := b.resources.Next()
 		if !ok {

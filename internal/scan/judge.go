@@ -107,6 +107,9 @@ func (r *Result) Findings() iter.Seq[*Finding] {
 				if stopped = !yield(&f); stopped {
 					return false
 				}
+				if spoils {
+					f.Item.Spoil()
+				}
 			}
 			return true
 		})

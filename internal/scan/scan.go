@@ -88,7 +88,7 @@ const (
 	DefaultMemory = 4 << 20
 	// MemoryLimit is what a program that does nothing else gives the Go runtime as its soft limit, so that it collects
 	// garbage before it asks for more.
-	MemoryLimit = 94 << 20
+	MemoryLimit = 93 << 20
 
 	batchBytes     = 256 << 10 // of documents that a reader is handed at once
 	firstBytes     = 8 << 10   // of those of the first batch; each is twice as large as the one before

@@ -1,0 +1,6 @@
+//go:build race
+
+package scan
+
+// spoils says whether what a Finding is called is overwritten when the next one is asked for.
+const spoils = true

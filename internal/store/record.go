@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/demarc/demarc"
@@ -180,7 +181,7 @@ func (w *writer) merge(ctx context.Context, answers iter.Seq[*demarc.Answer]) er
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		id := clean(string(a.Resource.ID))
+		id := strings.Clone(clean(string(a.Resource.ID))) // an answer is gone with the next
 		if w.lastID != "" && id <= w.lastID { // cleaning can change the order
 			if err := w.outOfOrder(ctx, id, a); err != nil {
 				return err
@@ -276,7 +277,7 @@ func (w *writer) take(ctx context.Context, id string, a *demarc.Answer, old *ent
 	scan := int64(w.scan.ID)
 	e = entry{id: id, rid: w.nextID.rid, place: in.place, standing: in.standing, born: scan, first: scan, inside: a.Inside, digest: digest}
 	w.nextID.rid++
-	in.facts = slices.Clone(in.facts)
+	in.name, in.tags, in.facts = strings.Clone(in.name), strings.Clone(in.tags), slices.Clone(in.facts)
 	if old == nil {
 		w.scan.Added++
 		if e.lineage, err = w.lineageOf(ctx, id, e.rid); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -124,11 +125,17 @@ func (a *app) pipeline(ctx context.Context, f *inputFlags, args []string) (*run,
 
 // limitMemory has garbage collected before a run takes more memory than it should, unless somebody has said how much that
 // is. It returns what to call when the run is over.
-func (a *app) limitMemory() (release func()) {
+func (a *app) limitMemory() (release func()) { return a.memoryLimit(scan.MemoryLimit) }
+
+// freeMemory takes the limit back for what holds more than a run does, where it would have garbage collected all the time. It
+// returns what to call when that is over.
+func (a *app) freeMemory() (release func()) { return a.memoryLimit(math.MaxInt64) }
+
+func (a *app) memoryLimit(limit int64) (release func()) {
 	if a.getenv("GOMEMLIMIT") != "" {
 		return func() {}
 	}
-	before := debug.SetMemoryLimit(scan.MemoryLimit)
+	before := debug.SetMemoryLimit(limit)
 	return func() { debug.SetMemoryLimit(before) }
 }
 

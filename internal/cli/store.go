@@ -374,6 +374,7 @@ func (c *recorder) record(ctx context.Context, r *run) (demarc.Scan, error) {
 		return demarc.Scan{}, err
 	}
 	r.Finish()
+	defer c.app.freeMemory()() // the store remembers what it has met
 	about := r.about()
 	recording := store.Recording{
 		Run: about, Finished: time.Now(), Actor: c.app.actor(), Incomplete: r.Incomplete(), Sources: c.statuses(r), Whole: c.whole,

@@ -436,10 +436,11 @@ func lies(zone, region string) bool {
 	return strings.EqualFold(region, "global") || ok && len(strings.TrimPrefix(rest, "-")) == 1
 }
 
-// isWhole reports whether a reference names a resource wherever it is: an ARN, an ARM id, a path of Google's.
+// isWhole reports whether a reference names a resource wherever it is: an ARN, an ARM id, a path of Google's, a storage bucket
+// of Google's, whose names are unique in the world.
 func isWhole(reference string) bool {
 	return strings.HasPrefix(reference, "arn:") || strings.HasPrefix(reference, "/subscriptions/") || strings.HasPrefix(reference, "//") ||
-		strings.Contains(reference, "projects/")
+		strings.Contains(reference, "projects/") || strings.HasPrefix(reference, "storage.googleapis.com/")
 }
 
 // otherNames returns what else a reference may be called: Google names things by URL or by path, Azure and others by a

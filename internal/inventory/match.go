@@ -443,14 +443,22 @@ func isWhole(reference string) bool {
 		strings.Contains(reference, "projects/") || strings.HasPrefix(reference, "storage.googleapis.com/")
 }
 
-// otherNames returns what else a reference may be called: Google names things by URL or by path, Azure and others by a
-// longer path.
+// otherNames returns what else a reference may be called: Google names things by URL or by path and keys by a version,
+// Azure and others by a longer path.
 func otherNames(service, reference string) []string {
 	if strings.HasPrefix(reference, "#") {
 		return nil
 	}
+	var out []string
 	if i := strings.LastIndex(reference, "/projects/"); i > 0 {
-		return []string{reference[i+1:]}
+		reference = reference[i+1:]
+		out = append(out, reference)
+	}
+	if key, _, ok := strings.Cut(reference, "/cryptoKeyVersions/"); ok { // what is encrypted names the version, which need not be the one in use
+		out = append(out, key)
+	}
+	if out != nil {
+		return out
 	}
 	if i := strings.LastIndexByte(reference, ':'); strings.HasPrefix(reference, "arn:") && i > 0 {
 		tail := reference[i+1:]

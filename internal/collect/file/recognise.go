@@ -246,11 +246,11 @@ func recognise(sk sketch, env Envelopes) plan {
 		// kubectl writes the kind behind the items, further than a sketch sees
 		return plan{dialect: demarc.Kubernetes, members: map[string]member{"items": {each: true}}}
 	case sk.has("@odata.context"):
-		context := odataContext(str("@odata.context"))
+		context, selected := odataContext(str("@odata.context"))
 		if str("value") == "[" {
-			return plan{dialect: demarc.Graph, context: context, members: map[string]member{"value": {each: true, envelope: "value[]"}}, more: sk.continued()}
+			return plan{dialect: demarc.Graph, context: context, summary: selected, members: map[string]member{"value": {each: true, envelope: "value[]"}}, more: sk.continued()}
 		}
-		return plan{dialect: demarc.Graph, context: context}
+		return plan{dialect: demarc.Graph, context: context, summary: selected}
 	case sk.has("name") && sk.any("assetType", "asset_type"):
 		return plan{dialect: demarc.CAI}
 	case sk.any("assets[].assetType", "assets[].asset_type"):
@@ -437,18 +437,38 @@ func isARMType(t string) bool {
 }
 
 // odataContext returns the last part of what @odata.context names, such as "conditionalAccessPolicies" of
-// "https://graph.microsoft.com/v1.0/$metadata#policies/conditionalAccessPolicies/$entity".
-func odataContext(url string) string {
+// "https://graph.microsoft.com/v1.0/$metadata#policies/conditionalAccessPolicies/$entity". selected reports whether
+// some members alone were asked for, as in "users(id,displayName)"; what is expanded, as in "groups(members())", is whole.
+func odataContext(url string) (context string, selected bool) {
 	_, set, ok := strings.Cut(url, "$metadata#")
 	if !ok {
-		return ""
+		return "", false
 	}
 	set = strings.TrimSuffix(set, "/$entity")
-	if i := strings.IndexByte(set, '('); i >= 0 && strings.HasSuffix(set, ")") {
-		set = set[:i]
+	depth, from := 0, 0
+	for i := range len(set) {
+		switch set[i] {
+		case '(':
+			depth++
+			if depth == 1 {
+				context, from = set[:i], i+1
+			}
+		case ')', ',', '/':
+			if item := strings.TrimSpace(set[from:i]); depth == 1 && set[i] != '/' && item != "" && item != "*" && item[0] != '\'' && !strings.HasSuffix(item, ")") {
+				selected = true
+			}
+			switch {
+			case set[i] == ')':
+				depth--
+			case depth == 1 && set[i] == ',':
+				from = i + 1
+			case depth == 0 && set[i] == '/':
+				return odataContext("$metadata#" + set[i+1:])
+			}
+		}
 	}
-	if i := strings.LastIndexByte(set, '/'); i >= 0 {
-		set = set[i+1:]
+	if context == "" {
+		context = set
 	}
-	return set
+	return context, selected
 }

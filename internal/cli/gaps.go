@@ -111,12 +111,13 @@ type gapRow struct {
 func gapsJSON(w io.Writer, answers func(func(*demarc.Answer) bool)) error {
 	rows := []gapRow{}
 	for a := range answers {
+		id := demarc.ResourceID(strings.Clone(string(a.Resource.ID))) // rows outlive answers
 		for d := range a.Duties {
 			if d.Holder == demarc.NotApplicable {
 				continue
 			}
 			row := gapRow{
-				Resource: a.Resource.ID, Service: a.Resource.Service, Duty: d.Duty, Gap: d.Gap(), Severity: d.Severity(), Holder: d.Holder, State: d.State,
+				Resource: id, Service: a.Resource.Service, Duty: d.Duty, Gap: d.Gap(), Severity: d.Severity(), Holder: d.Holder, State: d.State,
 				Missing: d.Verdict.Missing, Believed: d.Believed, Because: strings.TrimSpace(report.Ground(d)), Team: d.Team,
 			}
 			for _, c := range d.Checks {

@@ -172,8 +172,8 @@ func draft(r *run, paths []string, base string) string {
 func found(r *run, of func(*demarc.Resource) string) []string {
 	seen := map[string]bool{}
 	for f := range r.Findings() {
-		if v := of(&f.Item.Resource); v != "" {
-			seen[v] = true
+		if v := of(&f.Item.Resource); v != "" && !seen[v] {
+			seen[strings.Clone(v)] = true
 		}
 	}
 	out := make([]string, 0, len(seen))

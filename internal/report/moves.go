@@ -21,10 +21,14 @@ func Moves(before, after iter.Seq[*demarc.Answer], cause func(changes []demarc.C
 			added++
 			continue
 		}
+		kept := false
 		for d := range a.Assignments {
 			x, y := a.Assignments[d], b.Assignments[d]
 			if x.Holder == y.Holder && slices.Equal(x.Parties, y.Parties) {
 				continue
+			}
+			if !kept {
+				a, b, kept = a.Clone(), b.Clone(), true // moves outlive answers
 			}
 			changes := changed(a, b, x, y)
 			found.Add(&demarc.Move{Resource: b.Resource, Duty: x.Duty, From: x, To: y, ToUs: y.Holder.Share() > x.Holder.Share(), Because: changes, Cause: cause(changes)})

@@ -62,7 +62,7 @@ func (s *Standing) Duty(i int) DutyAnswer {
 func (a *Answer) Clone() *Answer {
 	b := *a
 	r := &b.Resource
-	r.ID, r.Name, r.Tags = ResourceID(strings.Clone(string(r.ID))), strings.Clone(r.Name), Tags(strings.Clone(string(r.Tags)))
+	r.ID, r.Name, r.Tags = r.ID.Clone(), strings.Clone(r.Name), Tags(strings.Clone(string(r.Tags)))
 	b.Facts, r.Origins = slices.Clone(a.Facts), slices.Clone(r.Origins)
 	for i := range b.Facts {
 		b.Facts[i].Fact.Value = b.Facts[i].Fact.Value.clone()

@@ -1,11 +1,17 @@
 package demarc
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ResourceID is the one canonical id of a resource: an ARN, an ARM id in lower case, a full resource name;
 // cluster, namespace, kind and name; what does not exist yet has its plan's address.
 // Example: arn:aws:s3:::northwind-logs
 type ResourceID string
+
+// Clone returns a copy of id in memory of its own, for who keeps it when the Answer that it is of is gone.
+func (id ResourceID) Clone() ResourceID { return ResourceID(strings.Clone(string(id))) }
 
 // ServiceID names an entry of the catalog, such as "aws/rds".
 type ServiceID string

@@ -117,7 +117,7 @@ func (r *run) find(name string) (*demarc.Answer, error) {
 				only = a.Clone()
 			}
 			if n <= shown {
-				hits = append(hits, demarc.ResourceID(strings.Clone(string(a.Resource.ID))))
+				hits = append(hits, a.Resource.ID.Clone())
 			}
 		}
 		if n == 1 {

@@ -111,7 +111,7 @@ type gapRow struct {
 func gapsJSON(w io.Writer, answers func(func(*demarc.Answer) bool)) error {
 	rows := []gapRow{}
 	for a := range answers {
-		id := demarc.ResourceID(strings.Clone(string(a.Resource.ID))) // rows outlive answers
+		id := a.Resource.ID.Clone() // rows outlive answers
 		for d := range a.Duties {
 			if d.Holder == demarc.NotApplicable {
 				continue

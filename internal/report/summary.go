@@ -211,11 +211,6 @@ func (s *Summary) count(a *demarc.Answer, d *demarc.DutyAnswer) {
 	}
 }
 
-// keep returns an id that stays when its answer is gone.
-func keep(id demarc.ResourceID) demarc.ResourceID {
-	return demarc.ResourceID(strings.Clone(string(id)))
-}
-
 func (s *Summary) addGap(k gapKey, severity demarc.Severity, id demarc.ResourceID) {
 	g := s.gaps[k]
 	if g == nil {
@@ -225,7 +220,7 @@ func (s *Summary) addGap(k gapKey, severity demarc.Severity, id demarc.ResourceI
 	g.Count++
 	g.Severity = max(g.Severity, severity)
 	if len(g.Examples) < examples {
-		g.Examples = append(g.Examples, keep(id))
+		g.Examples = append(g.Examples, id.Clone())
 	}
 }
 
@@ -239,7 +234,7 @@ func (s *Summary) addBelieved(a *demarc.Answer, d *demarc.DutyAnswer) {
 	}
 	g.Count++
 	if len(g.Examples) < examples {
-		g.Examples = append(g.Examples, keep(a.Resource.ID))
+		g.Examples = append(g.Examples, a.Resource.ID.Clone())
 	}
 }
 
@@ -257,7 +252,7 @@ func (s *Summary) addBlind(a *demarc.Answer, facts []string) {
 		if !slices.Contains(facts[:i], name) {
 			g.Count++
 			if len(g.Examples) < examples {
-				g.Examples = append(g.Examples, keep(a.Resource.ID))
+				g.Examples = append(g.Examples, a.Resource.ID.Clone())
 			}
 		}
 	}

@@ -182,7 +182,7 @@ func (w *writer) merge(ctx context.Context, answers iter.Seq[*demarc.Answer]) er
 			return ctx.Err()
 		}
 		id := strings.Clone(clean(string(a.Resource.ID))) // an answer is gone with the next
-		if w.lastID != "" && id <= w.lastID { // cleaning can change the order
+		if w.lastID != "" && id <= w.lastID {             // cleaning can change the order
 			if err := w.outOfOrder(ctx, id, a); err != nil {
 				return err
 			}

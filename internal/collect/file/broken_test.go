@@ -141,6 +141,14 @@ func TestABrokenElementOfYAMLSpoilsNoOther(t *testing.T) {
 	}
 }
 
+// What comes behind an end is broken: what came before it is not taken a second time.
+func TestABrokenEndOfYAMLRepeatsNothing(t *testing.T) {
+	got := collect(t, strings.NewReader("- apiVersion: v1\n  kind: Pod\n- apiVersion: v1\n  kind: Node\n...\n- a: {\n"))
+	if len(got.docs) != 2 {
+		t.Errorf("%d documents, want 2: %q", len(got.docs), got.lines)
+	}
+}
+
 // Where a list has no end, what follows it is not taken for more of it: its documents may be of another kind.
 func TestAListWithoutAnEndTakesNothingElse(t *testing.T) {
 	for name, text := range map[string]string{

@@ -29,7 +29,7 @@ var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 // yaml goes through the documents of a YAML text, one at a time. Each becomes JSON, with the short tags of CloudFormation
 // in their long form, and is then what it would be as JSON. One that is broken does not spoil the others.
 func (f *framer) yaml(r *bufio.Reader) error {
-	some, err := f.yamlStream(&yamlStream{r: r, line: 1, piece: yamlPiece})
+	some, err := f.yamlDocuments(&yamlStream{r: r, line: 1, piece: yamlPiece})
 	if err == nil && !some {
 		f.line = 0
 		f.refuseAt(-1, "no document in it: only comments or empty YAML")
@@ -37,8 +37,8 @@ func (f *framer) yaml(r *bufio.Reader) error {
 	return err
 }
 
-// yamlStream takes what a stream is cut into. It reports whether there was a document, or something in its place that has been refused.
-func (f *framer) yamlStream(s *yamlStream) (some bool, err error) {
+// yamlDocuments takes what a stream is cut into. It reports whether there was a document, or something in its place that has been refused.
+func (f *framer) yamlDocuments(s *yamlStream) (some bool, err error) {
 	for {
 		if err := f.ctx.Err(); err != nil {
 			return some, err
@@ -77,8 +77,8 @@ func (f *framer) yamlDocument(text []byte, line int, s *yamlStream) (found bool,
 		if errors.Is(err, io.EOF) {
 			return found, nil
 		}
-		if err != nil && s.list.elements > 1 {
-			return f.yamlStream(&yamlStream{r: bufio.NewReader(bytes.NewReader(text)), line: line, piece: 1})
+		if err != nil && s.list.elements > 1 && !found {
+			return f.yamlDocuments(&yamlStream{r: bufio.NewReader(bytes.NewReader(text)), line: line, piece: 1})
 		}
 		if err != nil {
 			message := strings.TrimPrefix(err.Error(), "yaml: ")
